@@ -1,0 +1,3 @@
+"""faceline: photos in, people out."""
+
+__version__ = "0.1.0"

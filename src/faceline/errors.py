@@ -1,0 +1,67 @@
+"""Every error that faceline raises, as one tree.
+
+::
+
+    FacelineError
+    ├── UsageError              the call or the command line cannot be meant: say it differently
+    │   └── SettingError        a setting has a value that cannot be used
+    ├── InputError              this input cannot be used; others can
+    │   ├── ImageError          not an image we read, damaged, or over a limit
+    │   ├── NoFaceError         a face was needed and none was found
+    │   └── ObjectKeyError      an object key or bucket name that is refused
+    ├── NotFoundError           no such object, collection, person
+    ├── ConflictError           somebody else holds it, or it is there already
+    ├── ModelError              a model is missing, damaged, or cannot be built
+    │   └── ModelMismatchError  embeddings of different models were to be compared
+    └── StorageError            the data directory cannot be used (newer schema, locked, not writable)
+
+A message says what was wrong with which input and what to do about it.
+"""
+
+
+class FacelineError(Exception):
+    """Base of all errors that faceline raises on purpose."""
+
+
+class UsageError(FacelineError):
+    """The call or command cannot be meant as written."""
+
+
+class SettingError(UsageError):
+    """A setting has a value that cannot be used."""
+
+
+class InputError(FacelineError):
+    """One input cannot be used; the others can."""
+
+
+class ImageError(InputError):
+    """Bytes that are not an image we read, are damaged, or exceed a limit."""
+
+
+class NoFaceError(InputError):
+    """A face was needed and the image has none."""
+
+
+class ObjectKeyError(InputError):
+    """A bucket name or object key that is refused."""
+
+
+class NotFoundError(FacelineError):
+    """The named thing does not exist."""
+
+
+class ConflictError(FacelineError):
+    """Somebody else holds the thing, or it exists already."""
+
+
+class ModelError(FacelineError):
+    """A model is missing, damaged or cannot be built."""
+
+
+class ModelMismatchError(ModelError):
+    """Embeddings of different models were to be compared."""
+
+
+class StorageError(FacelineError):
+    """The data directory cannot be used."""
