@@ -26,7 +26,6 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     processed_prefix: str = "processed/"
     enroll_prefix: str = "enroll/"
 
-    host: str = "127.0.0.1"
     port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 8765
     max_upload_bytes: Positive = 100_000_000
 
@@ -44,11 +43,11 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     max_image_bytes: Positive = 50_000_000
     max_image_pixels: Positive = 80_000_000
     max_image_side_px: Positive = 30_000
-    decode_pixels: Positive = 12_000_000
+    decode_pixels: Positive = 16_000_000
 
     min_similarity: Similarity = 80.0
     strangers_named: Rate = 0.005
-    ambiguity_margin: Similarity = 3.0
+    ambiguity_margin: Annotated[float, msgspec.Meta(ge=0, le=10)] = 1.0
     person_score: Literal["mean", "best"] = "mean"
     keep_crops: bool = True
 

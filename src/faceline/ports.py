@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, BinaryIO, Protocol
 
+from faceline.types import FaceRecord
+
 
 @dataclass(frozen=True, slots=True)
 class ObjectInfo:
@@ -72,8 +74,11 @@ class Queue(Protocol):
         """Removes the message; False (and no effect) when the lease was lost."""
         ...
 
-    def release(self, message: Message, delay_s: float = 0.0) -> bool:
-        """Gives the message back, visible after `delay_s`; False when the lease was lost."""
+    def release(self, message: Message, delay_s: float = 0.0, reason: str = "") -> bool:
+        """Gives the message back, visible after `delay_s`; False when the lease was lost.
+
+        reason: why, for the dead letter that it becomes when it came back too often.
+        """
         ...
 
     def depth(self) -> dict[str, int]:
@@ -138,6 +143,14 @@ class Receipts(Protocol):
         """Gives the claim up without a result, so that the next delivery may try."""
         ...
 
+    def result(self, event_id: str) -> str | None:
+        """What `complete` stored; None when nothing is done yet."""
+        ...
+
+    def discard(self, event_id: str) -> None:
+        """Forgets a completed event, so that its like counts as new; a claimed one stays."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Record:
@@ -194,3 +207,81 @@ class Records(Protocol):
     def delete(self, bucket: str, key: str) -> int:
         """Removes the rows of this object; returns how many."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionInfo:
+    """model: the id of the model that all of its embeddings come from. people: distinct names."""
+
+    name: str
+    model: str
+    created_at: str
+    faces: int
+    people: int
+
+
+class Collections(Protocol):
+    """Names under which face records are kept, each pinned to one model."""
+
+    def create(self, name: str, model: str) -> CollectionInfo:
+        """Makes it, or returns the one that is there; `ModelMismatchError` when that one has another model."""
+        ...
+
+    def get(self, name: str) -> CollectionInfo:
+        """`NotFoundError` when there is none."""
+        ...
+
+    def list(self) -> Sequence[CollectionInfo]:
+        """By name."""
+        ...
+
+    def drop(self, name: str) -> None:
+        """Deletes the collection with its face records, vectors and crops; `NotFoundError` when there is none."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Crop:
+    """A kept picture of a face with 40 % margin. landmarks: five (x, y) in the crop's own pixels."""
+
+    jpeg: bytes
+    landmarks: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NewFace:
+    """A face record to be stored, with its crop where crops are kept."""
+
+    record: FaceRecord
+    crop: Crop | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What happened to a collection after some generation. removed: face ids, with no other trace of them."""
+
+    generation: int
+    added: Sequence[FaceRecord]
+    removed: Sequence[str]
+
+
+class FaceRecords(Protocol):
+    """Face records with vectors and crops. Every change raises the collection's generation."""
+
+    def add(self, collection: str, faces: Sequence[NewFace]) -> None:
+        """Stores all of them in one step; one whose face_id is there already is left as it is."""
+        ...
+
+    def remove(self, collection: str, face_ids: Sequence[str]) -> int:
+        """Deletes rows, vectors and crops so that nothing of them stays in the files; returns how many."""
+        ...
+
+    def changes(self, collection: str, since: int, limit: int) -> Changes:
+        """Up to `limit` changes after generation `since`, oldest first; call again until nothing comes."""
+        ...
+
+    def find(self, collection: str, person: str | None = None, image_id: str | None = None) -> Sequence[FaceRecord]:
+        """Face records of this person and this image, where given; all otherwise. Oldest first."""
+        ...
+
+    def crop(self, collection: str, face_id: str) -> Crop | None: ...

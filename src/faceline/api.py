@@ -1,0 +1,103 @@
+"""faceline from Python: `with faceline.open() as f: f.identify("photo.jpg")`."""
+
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from faceline.app import App
+from faceline.config import Settings, load
+from faceline.engine.session import cores
+from faceline.errors import NoFaceError
+from faceline.gallery.enrolment import Photo
+from faceline.gallery.sources import expand
+from faceline.images import to_frame
+from faceline.loading import image_limits, wanted, worker_count
+from faceline.types import Comparison, Enrolment, Face, Frame, Identification, Refusal
+
+ImageInput = str | Path | bytes | Image.Image | NDArray[np.uint8] | Frame
+
+
+class Faceline:
+    """Detects, compares, enrols and identifies faces. Thread-safe; made by `faceline.open`.
+
+    Images are paths, the bytes of an image file, Pillow images, or uint8 arrays (height, width, 3) in RGB order.
+    Boxes and landmarks are in full-size upright pixels. Every method raises ImageError for an image that it cannot use.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._limits = image_limits(settings)
+        self._app = App(settings, threads=min(cores(), 4))
+
+    def detect(self, image: ImageInput) -> list[Face]:
+        """The faces with embeddings: first the one that the photo is of, then the others, largest first."""
+        return self._faces(to_frame(image, self._limits))
+
+    def compare(self, image_a: ImageInput, image_b: ImageInput) -> Comparison:
+        """The largest face of each. Raises NoFaceError naming the image that has none."""
+        a, b = self._largest(image_a, "the first image"), self._largest(image_b, "the second image")
+        assert a.embedding is not None
+        assert b.embedding is not None
+        scorer = self._app.scorer
+        scorer.check(a.embedding.model)
+        similarity = scorer.similarity_of(a.embedding.values, b.embedding.values)
+        same = similarity >= self.settings.min_similarity
+        return Comparison(similarity, same, scorer.model, scorer.calibration.measured, a.box, b.box)
+
+    def enroll(self, image: ImageInput, name: str | None = None) -> Enrolment:
+        """Enrols an image under `name`, or a path as `faceline enroll` does: a photo, a folder, a manifest."""
+        enroller = self._app.enroller()
+        if isinstance(image, str | Path):
+            return enroller.enroll(expand(Path(image), name), worker_count(self.settings))
+        if not name:
+            raise ValueError("an image that is not a path needs a name: enroll(image, 'Ada')")
+        photo = image if isinstance(image, bytes) else to_frame(image, self._limits)
+        outcome = enroller.enroll_photo(Photo(photo, name, "image in memory"))
+        refused = (Refusal(outcome.source, outcome.refusal),) if outcome.refusal else ()
+        enrolled = 1 if outcome.face and not refused else 0
+        return Enrolment(enrolled, 1 - enrolled - len(refused), refused)
+
+    def identify(self, image: ImageInput) -> list[Identification]:
+        """Who each face is, in the order of `detect`."""
+        return self._app.collection().identify(self.detect(image))
+
+    def forget(self, name: str) -> int:
+        """Deletes a person's face records, vectors and crops from the collection; returns how many records."""
+        collection = self.settings.collection
+        records = self._app.face_records.find(collection, person=name)
+        return self._app.face_records.remove(collection, [record.face_id for record in records])
+
+    def close(self) -> None:
+        self._app.close()
+
+    def __enter__(self) -> "Faceline":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _faces(self, frame: Frame) -> list[Face]:
+        return self._app.analyzer.analyze([frame], wanted(self.settings))[0]
+
+    def _largest(self, image: ImageInput, which: str) -> Face:
+        frame = to_frame(image, self._limits, None if isinstance(image, str | Path) else which)
+        faces = self._faces(frame)
+        if not faces:
+            raise NoFaceError(
+                f"{frame.source}: no face found; faces under {self.settings.min_face_px} px are not sought"
+            )
+        return faces[0]
+
+
+def open(path: str | Path | None = None, *, collection: str | None = None) -> Faceline:  # noqa: A001 (its public name)
+    """Opens faceline over a data directory, made when something is first enrolled.
+
+    path: the data directory; default `FACELINE_DATA`, `faceline.toml`, or ./faceline-data. collection: who is known.
+    """
+    settings = load().with_(data=Path(path) if path else None, collection=collection)
+    return Faceline(settings)

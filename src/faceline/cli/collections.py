@@ -1,0 +1,63 @@
+"""collections list, show, drop."""
+
+from typing import Annotated
+
+import typer
+
+from faceline.app import App
+from faceline.cli.options import Data, Json, common
+from faceline.cli.output import print_json, print_table, print_text
+from faceline.errors import UsageError
+
+app = typer.Typer(no_args_is_help=False, invoke_without_command=True)
+
+
+@app.callback()
+def listed(context: typer.Context, data: Data = None, as_json: Json = False) -> None:
+    """All collections: people, faces, model, and the similarity that a name needs at this size."""
+    if context.invoked_subcommand:
+        return
+    with App(common(context).settings(data)) as app_:
+        infos = app_.collections.list()
+        rows = [(i.name, i.people, i.faces, app_.rule.threshold(i.people), i.model, i.created_at) for i in infos]
+    if as_json:
+        keys = ("name", "people", "faces", "threshold", "model", "created_at")
+        print_json([dict(zip(keys, row, strict=True)) for row in rows])
+        return
+    print_table(("collection", "people", "faces", "a name needs", "model", "created"), rows)
+
+
+@app.command()
+def show(context: typer.Context, name: str, data: Data = None, as_json: Json = False) -> None:
+    """The people of a collection with their photos."""
+    with App(common(context).settings(data)) as app_:
+        app_.collections.get(name)
+        records = app_.face_records.find(name)
+    rows = [(r.person, r.source, r.face_id, r.quality.size_px, r.created_at) for r in records]
+    if as_json:
+        keys = ("person", "source", "face_id", "size_px", "created_at")
+        print_json([dict(zip(keys, row, strict=True)) for row in rows])
+        return
+    print_table(("person", "photo", "face id", "size px", "enrolled"), rows)
+
+
+@app.command()
+def drop(
+    context: typer.Context,
+    name: str,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """Delete a collection with its faces, vectors and crops."""
+    with App(common(context).settings(data)) as app_:
+        info = app_.collections.get(name)
+        if not yes and not as_json:
+            typer.confirm(f"Delete {name} with {info.faces} faces of {info.people} people?", abort=True)
+        elif not yes:
+            raise UsageError("collections drop --json does not ask; add --yes")
+        app_.collections.drop(name)
+    if as_json:
+        print_json({"dropped": name, "faces": info.faces})
+    else:
+        print_text(f"{name} is deleted with {info.faces} faces.")

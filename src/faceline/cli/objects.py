@@ -1,0 +1,178 @@
+"""put, records, dead-letters: photos into buckets, and what became of them."""
+
+import threading
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from faceline.app import App
+from faceline.cli.options import Data, Json, common
+from faceline.cli.output import note, print_json, print_table, print_text, progress_bar
+from faceline.errors import FacelineError, UsageError
+from faceline.events import ObjectCreated
+from faceline.images import is_image_name
+from faceline.local.directory import UpLock
+from faceline.ports import Record, RecordQuery
+
+dead_letters = typer.Typer(no_args_is_help=True)
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(put)
+    app.command()(records)
+
+
+def put(
+    context: typer.Context,
+    files: Annotated[list[Path], typer.Argument(help="Photos, or folders of photos.")],
+    bucket: Annotated[str | None, typer.Option(help="[face-input-bucket]")] = None,
+    prefix: Annotated[str | None, typer.Option(help="Before the file's name. [input/]")] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Until the results are there; works without `up` too.")] = False,
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """Upload photos into a bucket; the workflow starts for them as for any upload."""
+    settings = common(context).settings(data)
+    prefix = settings.input_prefix if prefix is None else prefix
+    rows: list[dict[str, Any]] = []
+    with App(settings) as app:
+        events = []
+        for path, key in _keyed(files, prefix):
+            row, event = _put_one(app, path, bucket or settings.input_bucket, key)
+            rows.append(row)
+            events.append(event)
+        if wait:
+            _wait(app, [e for e in events if e], not as_json)
+            for row, event in zip(rows, events, strict=True):
+                row["result"] = _result(app, event) if event else None
+    _show_put(rows, as_json)
+
+
+def records(
+    context: typer.Context,
+    image: Annotated[str | None, typer.Option(help="The photo's name or key.")] = None,
+    person: Annotated[str | None, typer.Option(help="A name or a face id.")] = None,
+    since: Annotated[str | None, typer.Option(help="From then on; UTC, ISO 8601.")] = None,
+    until: Annotated[str | None, typer.Option(help="Before then; UTC, ISO 8601.")] = None,
+    status: Annotated[str | None, typer.Option(help="matched, unknown, ambiguous, detected or error.")] = None,
+    limit: Annotated[int, typer.Option(min=1)] = 1000,
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """What was found in the uploaded photos, a row a face."""
+    with App(common(context).settings(data)) as app:
+        found = app.records.query(RecordQuery(image, person, since, until, status, limit))
+    if as_json:
+        print_json([asdict(record) for record in found])
+        return
+    columns = ("time", "photo", "face", "status", "person", "confidence", "left,top size", "emotions")
+    print_table(columns, [_record_row(record) for record in found])
+
+
+@dead_letters.command("list")
+def list_dead_letters(context: typer.Context, data: Data = None, as_json: Json = False) -> None:
+    """Messages that failed too often, oldest first."""
+    with App(common(context).settings(data)) as app:
+        found = app.queue.list()
+    if as_json:
+        print_json([asdict(letter) for letter in found])
+        return
+    rows = [(d.message_id, d.died_at, d.receive_count, d.reason, d.body) for d in found]
+    print_table(("message", "died", "deliveries", "reason", "body"), rows)
+
+
+@dead_letters.command()
+def redrive(
+    context: typer.Context,
+    message_ids: Annotated[list[str] | None, typer.Argument(help="Default: all.")] = None,
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """Send dead letters back to the queue."""
+    with App(common(context).settings(data)) as app:
+        count = app.queue.redrive(message_ids or None)
+    if as_json:
+        print_json({"redriven": count})
+    else:
+        print_text(f"{count} messages are back in the queue.")
+
+
+def _keyed(files: list[Path], prefix: str) -> list[tuple[Path, str]]:
+    found: list[tuple[Path, str]] = []
+    for path in files:
+        if path.is_dir():
+            inside = sorted(p for p in path.rglob("*") if p.is_file() and is_image_name(p))
+            found += [(p, prefix + p.relative_to(path).as_posix()) for p in inside]
+        else:
+            found.append((path, prefix + path.name))
+    if not found:
+        raise UsageError(f"no photos in {', '.join(map(str, files))}; give photos or folders that have some")
+    return found
+
+
+def _put_one(app: App, path: Path, bucket: str, key: str) -> tuple[dict[str, Any], ObjectCreated | None]:
+    row: dict[str, Any] = {"source": str(path), "bucket": bucket, "key": key, "etag": None, "error": None}
+    try:
+        with path.open("rb") as file:
+            info = app.objects.put(bucket, key, file)
+    except (OSError, FacelineError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        return row | {"error": f"{path}: {reason}"}, None
+    event = ObjectCreated(info.bucket, info.key, info.etag, info.size, info.modified_at)
+    if app.starts_work(bucket, key):
+        app.watcher().announce(info)
+    return row | {"etag": info.etag}, event
+
+
+def _wait(app: App, events: list[ObjectCreated], shown: bool) -> None:
+    """Until every event has its receipt: by helping with the work when no `faceline up` does it."""
+    waiting = [e for e in events if app.starts_work(e.bucket, e.key)]
+    stop = threading.Event()
+    helper: threading.Thread | None = None
+    if waiting and not UpLock(app.directory).held():
+        helper = threading.Thread(target=app.worker().run, args=(stop,))
+        helper.start()
+    try:
+        with progress_bar("photos", len(waiting), shown) as advance:
+            while waiting:
+                left = [e for e in waiting if not _is_settled(app, e)]
+                advance(len(waiting) - len(left))
+                waiting = left
+                time.sleep(0.05 if waiting else 0)
+    finally:
+        stop.set()
+        if helper:
+            helper.join()
+
+
+def _is_settled(app: App, event: ObjectCreated) -> bool:
+    return app.receipts.result(event.event_id) is not None or app.is_dead(event)
+
+
+def _result(app: App, event: ObjectCreated) -> str | None:
+    return app.receipts.result(event.event_id)
+
+
+def _show_put(rows: list[dict[str, Any]], as_json: bool) -> None:
+    errors = [row["error"] for row in rows if row["error"]]
+    if as_json:
+        print_json(rows)
+    else:
+        good = [(r["source"], f"{r['bucket']}/{r['key']}", r.get("result")) for r in rows if not r["error"]]
+        print_table(("photo", "object", "result"), good)
+    for error in errors:
+        note(f"faceline: {error}")
+    if errors:
+        raise typer.Exit(1)
+
+
+def _record_row(record: Record) -> tuple[object, ...]:
+    box = record.bounding_box
+    place = f"{box['left']:.0f},{box['top']:.0f} {box['width']:.0f}×{box['height']:.0f}" if box else None
+    mood = " ".join(f"{e['type']} {e['confidence']:.0f}" for e in record.emotions or []) or None
+    shown = record.error or record.person
+    time_ = record.timestamp.replace("T", " ")[:19]
+    return time_, record.key, record.face_number + 1, record.status, shown, record.confidence, place, mood

@@ -1,0 +1,43 @@
+"""The options that commands share, and what they have in common with the settings."""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from faceline import telemetry
+from faceline.config import Settings, load
+
+
+@dataclass(frozen=True, slots=True)
+class Common:
+    """What was given before the command's name."""
+
+    data: Path | None = None
+    collection: str | None = None
+    config: Path | None = None
+    verbosity: int = 0
+
+    def settings(self, data: Path | None = None, collection: str | None = None) -> Settings:
+        """The settings with what this command line says, the options after the command first."""
+        settings = load(self.config).with_(data=data or self.data, collection=collection or self.collection)
+        level = {-1: logging.ERROR, 0: logging.WARNING, 1: logging.INFO}.get(self.verbosity, logging.DEBUG)
+        telemetry.configure(settings.log_format, level)
+        return settings
+
+
+def common(context: typer.Context) -> Common:
+    found = context.find_object(Common)
+    return found or Common()
+
+
+Data = Annotated[Path | None, typer.Option("--data", help="Data directory.", show_default="./faceline-data")]
+CollectionName = Annotated[
+    str | None, typer.Option("--collection", "-c", help="Collection.", show_default="my-face-collection")
+]
+Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output and nothing else.")]
+MinFace = Annotated[
+    int | None, typer.Option("--min-face", metavar="PX", help="Smallest face looked for, in pixels.", show_default="40")
+]

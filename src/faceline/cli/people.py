@@ -1,0 +1,122 @@
+"""enroll, forget, evaluate: labelled photos."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich import print as rich_print
+
+from faceline.app import App
+from faceline.cli.options import CollectionName, Data, Json, common
+from faceline.cli.output import note, print_json, print_table, print_text, progress_bar
+from faceline.errors import FacelineError, NotFoundError
+from faceline.evaluation.report import evaluate as run_evaluation
+from faceline.evaluation.report import report_document, report_table
+from faceline.gallery.sources import Labelled, expand
+from faceline.loading import image_limits, open_analyzer, worker_count
+from faceline.pipelines.documents import enrolment_document
+from faceline.types import Enrolment, Refusal
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(enroll)
+    app.command()(forget)
+    app.command()(evaluate)
+
+
+def enroll(
+    context: typer.Context,
+    paths: Annotated[list[Path], typer.Argument(help="Photos, folders Name/photo.jpg, manifests (.csv, .jsonl).")],
+    name: Annotated[str | None, typer.Option(help="Whom the photos show; default: what the paths say.")] = None,
+    collection: CollectionName = None,
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """Make people known. Photos that are in already are passed over, so that a stopped run can be repeated."""
+    settings = common(context).settings(data, collection)
+    items, unusable = _expanded(paths, name)
+    with App(settings) as app, progress_bar("photos", len(items), not as_json) as advance:
+        done = app.enroller().enroll(items, min(worker_count(settings), max(len(items), 1)), advance)
+        people = app.collection().people()
+    done = Enrolment(done.enrolled, done.already, (*unusable, *done.refused))
+    if as_json:
+        print_json(enrolment_document(done))
+    else:
+        _print_enrolment(done, settings.collection, people)
+    if done.refused:
+        raise typer.Exit(1)
+
+
+def forget(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="The person's name, as enrolled.")],
+    collection: CollectionName = None,
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """Delete a person: face records, vectors and crops, in all collections unless one is named."""
+    given = common(context)
+    settings = given.settings(data, collection)
+    only = collection or given.collection
+    with App(settings) as app:
+        names = [only] if only else [info.name for info in app.collections.list()]
+        sources: list[str] = []
+        removed: dict[str, int] = {}
+        for one in names:
+            records = app.face_records.find(one, person=name)
+            sources += [record.source for record in records]
+            if records:
+                removed[one] = app.face_records.remove(one, [record.face_id for record in records])
+    if not removed:
+        where = f"collection {only}" if only else "any collection"
+        raise NotFoundError(f"nobody called {name} is in {where}; see `faceline collections show`")
+    if as_json:
+        print_json({"name": name, "removed": removed, "photos": sources})
+        return
+    total = sum(removed.values())
+    print_text(f"{name} is forgotten in {', '.join(removed)}: face records with vectors and crops deleted: {total}.")
+    note("Your photos stay where they are, and so do records and results of earlier uploads that name the person:")
+    for source in sources:
+        note(f"  {source}")
+
+
+def evaluate(
+    context: typer.Context,
+    target: Annotated[Path, typer.Argument(help="PAIRS.csv (path_a,path_b,same[,fold]) or a folder Name/photo.")],
+    plot: Annotated[Path | None, typer.Option(metavar="FILE", help="Histograms and ROC as a picture.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Measure accuracy on labelled photos: verification, and identification for a folder."""
+    settings = common(context).settings()
+    with progress_bar("photos", None, not as_json) as advance:
+        report = run_evaluation(
+            target, open_analyzer(settings), image_limits(settings), worker_count(settings), plot, advance
+        )
+    if as_json:
+        print_json(report_document(report))
+    else:
+        rich_print(report_table(report))
+    if report.missed:
+        raise typer.Exit(1)
+
+
+def _expanded(paths: list[Path], name: str | None) -> tuple[list[Labelled], list[Refusal]]:
+    items: list[Labelled] = []
+    unusable: list[Refusal] = []
+    for path in paths:
+        try:
+            items += expand(path, name)
+        except FacelineError as error:
+            if len(paths) == 1:
+                raise
+            unusable.append(Refusal(str(path), str(error)))
+    return items, unusable
+
+
+def _print_enrolment(done: Enrolment, collection: str, people: int) -> None:
+    if done.refused:
+        print_table(("not enrolled", "why"), [(r.source, r.reason) for r in done.refused])
+    again = f", {done.already} were in already" if done.already else ""
+    print_text(
+        f"{done.enrolled} photos enrolled{again}, {len(done.refused)} refused; {collection} knows {people} people."
+    )

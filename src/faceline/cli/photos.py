@@ -1,0 +1,198 @@
+"""detect, compare, identify: photos in, answers out, nothing kept."""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from faceline.app import App
+from faceline.cli.drawn import draw_detections, draw_identifications
+from faceline.cli.options import CollectionName, Data, Json, MinFace, common
+from faceline.cli.output import note, print_json, print_table, print_text, progress_bar
+from faceline.config import Settings
+from faceline.engine.session import cores
+from faceline.errors import InputError, NoFaceError, NotFoundError, UsageError
+from faceline.images import image_paths, read
+from faceline.loading import image_limits, wanted, worker_count
+from faceline.pipelines.documents import comparison_document, detection_document, identified_document
+from faceline.types import Comparison, Face, Frame, Identification
+
+Photos = Annotated[list[Path], typer.Argument(help="Photos, or folders of photos.", show_default=False)]
+Draw = Annotated[Path | None, typer.Option("--draw", metavar="DIR", help="Write annotated pictures there.")]
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(detect)
+    app.command()(compare)
+    app.command()(identify)
+
+
+def detect(
+    context: typer.Context,
+    photos: Photos,
+    attributes: Annotated[str | None, typer.Option(help="`emotions`, or nothing.")] = None,
+    min_face: MinFace = None,
+    draw: Draw = None,
+    as_json: Json = False,
+) -> None:
+    """Find faces: boxes, landmarks, confidence, pose, quality, and emotions when asked for."""
+    names = tuple(part.strip() for part in attributes.split(",") if part.strip()) if attributes else None
+    settings = common(context).settings().with_(attributes=names, min_face_px=min_face)
+    documents = []
+    with App(settings, _threads(photos)) as app:
+
+        def examine(frame: Frame) -> list[Face]:
+            return app.analyzer.analyze([frame], wanted(settings, embeddings=False))[0]
+
+        for path, frame, faces, error in _each(photos, settings, examine, not as_json):
+            if draw and frame:
+                draw_detections(frame, faces, draw)
+            documents.append(detection_document(str(path), frame, faces, error))
+    _finish(documents, as_json, _print_detections)
+
+
+def identify(
+    context: typer.Context,
+    photos: Photos,
+    collection: CollectionName = None,
+    data: Data = None,
+    draw: Draw = None,
+    as_json: Json = False,
+) -> None:
+    """Say who is in the photos: a name, unknown, or ambiguous."""
+    settings = common(context).settings(data, collection)
+    documents = []
+    with App(settings, _threads(photos)) as app:
+        gallery = app.collection()
+        _check_gallery(app, settings)
+
+        def examine(frame: Frame) -> list[Identification]:
+            return gallery.identify(app.analyzer.analyze([frame], wanted(settings))[0])
+
+        for path, frame, found, error in _each(photos, settings, examine, not as_json):
+            if draw and frame:
+                draw_identifications(frame, found, draw)
+            documents.append(identified_document(str(path), found, error))
+        threshold, people = gallery.threshold(), gallery.people()
+    _finish(documents, as_json, _print_identifications)
+    if not as_json:
+        note(f"With {people} people enrolled a name needs similarity {threshold:.2f}.")
+
+
+def compare(context: typer.Context, photo_a: Path, photo_b: Path, as_json: Json = False) -> None:
+    """Compare the largest faces of two photos."""
+    settings = common(context).settings()
+    with App(settings, min(cores(), 4)) as app:
+        a, b = (_largest(app, settings, path) for path in (photo_a, photo_b))
+        assert a.embedding is not None
+        assert b.embedding is not None
+        similarity = app.scorer.similarity_of(a.embedding.values, b.embedding.values)
+        same = similarity >= settings.min_similarity
+        comparison = Comparison(similarity, same, app.scorer.model, app.scorer.calibration.measured, a.box, b.box)
+    if as_json:
+        print_json(comparison_document(comparison))
+        return
+    verdict = "the same person" if same else "different people, or not sure"
+    print_text(f"similarity {similarity:.2f} of 100: {verdict} (same from {settings.min_similarity:g})")
+
+
+def _each(
+    photos: Sequence[Path], settings: Settings, examine: Callable[[Frame], Any], shown: bool
+) -> Iterator[tuple[Path, Frame | None, list[Any], str | None]]:
+    """Each photo with what `examine` found in it or the error; in order, a few at once."""
+    paths = image_paths(photos)
+    if not paths:
+        raise UsageError(f"no photos in {', '.join(map(str, photos))}; give photos or folders that have some")
+    limits = image_limits(settings)
+
+    def one(path: Path) -> tuple[Path, Frame | None, list[Any], str | None]:
+        try:
+            frame = read(path, limits)
+        except InputError as error:
+            return path, None, [], str(error)
+        return path, frame, examine(frame), None
+
+    workers = min(worker_count(settings), len(paths))
+    with progress_bar("photos", len(paths), shown and len(paths) > 1) as advance:
+        if workers == 1:
+            results: Iterator[Any] = map(one, paths)
+            yield from _advancing(results, advance)
+            return
+        with ThreadPoolExecutor(workers) as pool:
+            # In slices, so that frames of a large folder are not all in memory at once.
+            for first in range(0, len(paths), 4 * workers):
+                yield from _advancing(pool.map(one, paths[first : first + 4 * workers]), advance)
+
+
+def _advancing(results: Iterator[Any], advance: Callable[[int], None]) -> Iterator[Any]:
+    for result in results:
+        yield result
+        advance(1)
+
+
+def _threads(photos: Sequence[Path]) -> int:
+    """All cores for one photo; for many, workers with one core each are faster."""
+    return min(cores(), 4) if len(photos) == 1 and not photos[0].is_dir() else 1
+
+
+def _largest(app: App, settings: Settings, path: Path) -> Face:
+    faces = app.analyzer.analyze([read(path, image_limits(settings))], wanted(settings))[0]
+    if not faces:
+        raise NoFaceError(f"{path}: no face found; faces under {settings.min_face_px} px are not looked for")
+    return faces[0]
+
+
+def _check_gallery(app: App, settings: Settings) -> None:
+    if app.collection().people():
+        return
+    try:
+        app.collections.get(settings.collection)
+    except NotFoundError as error:
+        known = ", ".join(info.name for info in app.collections.list())
+        if known:
+            raise NotFoundError(f"{error} (there is: {known})") from error
+    note(f"Nobody is enrolled in {settings.collection}, so everybody is unknown; see `faceline enroll --help`.")
+
+
+def _finish(documents: list[dict[str, Any]], as_json: bool, show: Callable[[list[dict[str, Any]]], None]) -> None:
+    if as_json:
+        print_json(documents)
+    else:
+        show([d for d in documents if not d["error"]])
+    failed = [str(d["error"]) for d in documents if d["error"]]
+    for error in failed:
+        note(f"faceline: {error}")
+    if failed:
+        raise typer.Exit(1)
+
+
+def _print_detections(documents: list[dict[str, Any]]) -> None:
+    rows: list[tuple[object, ...]] = []
+    for document in documents:
+        for n, face in enumerate(document["faces"], start=1):
+            box, quality = face["box"], face["quality"]
+            place = f"{box['left']:.0f},{box['top']:.0f} {box['width']:.0f}×{box['height']:.0f}"
+            usable = "usable" if quality["usable"] else ", ".join(quality["reasons"])
+            mood = " ".join(f"{e['type']} {e['confidence']:.0f}" for e in face.get("emotions", [])[:2])
+            pose = face["pose"]
+            turned = f"{pose['roll']:.0f} {pose['yaw']:.0f} {pose['pitch']:.0f}"
+            rows.append((document["source"], n, place, face["confidence"], turned, usable, mood))
+        if not document["faces"]:
+            rows.append((document["source"], "no face", "", "", "", "", ""))
+    columns = ("photo", "face", "left,top size", "confidence", "roll yaw pitch", "quality", "emotions")
+    print_table(columns, rows)
+
+
+def _print_identifications(documents: list[dict[str, Any]]) -> None:
+    rows: list[tuple[object, ...]] = []
+    for document in documents:
+        for n, face in enumerate(document["faces"], start=1):
+            box = face["box"]
+            place = f"{box['left']:.0f},{box['top']:.0f} {box['width']:.0f}×{box['height']:.0f}"
+            others = ", ".join(f"{c['name']} {c['similarity']:.1f}" for c in face["candidates"][:3])
+            rows.append((document["source"], n, place, face["decision"], face["name"], face["similarity"], others))
+        if not document["faces"]:
+            rows.append((document["source"], "no face", "", "", "", "", ""))
+    print_table(("photo", "face", "left,top size", "decision", "name", "similarity", "most similar"), rows)

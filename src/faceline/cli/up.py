@@ -1,0 +1,136 @@
+"""up: the whole of faceline in one process, until it is told to stop."""
+
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from typing import Annotated, Any
+
+import typer
+import uvicorn
+
+from faceline.app import App
+from faceline.cli.options import CollectionName, Data, common
+from faceline.cli.output import note, print_text
+from faceline.errors import ConflictError
+from faceline.loading import worker_count
+from faceline.local.directory import UpLock, read_admin_key
+from faceline.web.server import create
+
+HOST = "127.0.0.1"
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(up)
+
+
+def up(
+    context: typer.Context,
+    port: Annotated[int | None, typer.Option(help="On 127.0.0.1; 0 picks a free one.", show_default="8765")] = None,
+    worker: Annotated[bool, typer.Option("--worker", help="Only help another `up` with the work.")] = False,
+    data: Data = None,
+    collection: CollectionName = None,
+) -> None:
+    """Run everything: HTTP, watched bucket folders, workers. Stops on SIGTERM or Ctrl-C, work in hand finished."""
+    settings = common(context).settings(data, collection).with_(port=port)
+    with App(settings) as app:
+        if worker:
+            with working(app):
+                print_text(f"faceline works on {settings.data.resolve()}")
+                wait_for_signal()
+            return
+        serve(app)
+
+
+def serve(app: App) -> None:
+    """Until SIGTERM or SIGINT."""
+    with closing(_listening(app.settings.port)) as listener, _locked(app, listener.getsockname()[1]):
+        app.objects.make_bucket(app.settings.input_bucket)
+        app.objects.sweep()
+        watcher = app.watcher()
+        web = create(app, read_admin_key(app.settings.data), watcher.announce)
+        server = uvicorn.Server(uvicorn.Config(web, log_level="warning", access_log=False, lifespan="off"))
+        with working(app), _started(watcher), _serving(server, listener):
+            url = f"http://{HOST}:{listener.getsockname()[1]}"
+            print_text(f"faceline is up: {url}, data in {app.settings.data.resolve()}")
+            sys.stdout.flush()
+            wait_for_signal()
+            note("stopping: finishing the work in hand")
+
+
+@contextmanager
+def working(app: App) -> Iterator[None]:
+    """Workers in threads; on leaving each finishes the message it holds."""
+    stop = threading.Event()
+    app.analyzer  # noqa: B018 (loads the models, or fails, before anybody is told that we are up)
+    workers = [app.worker() for _ in range(worker_count(app.settings))]
+    threads = [threading.Thread(target=w.run, args=(stop,), name=f"worker-{n}") for n, w in enumerate(workers)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+
+
+def wait_for_signal() -> None:
+    """Returns on SIGTERM or SIGINT, and gives the signals back as they were."""
+    arrived = threading.Event()
+    before = {number: signal.signal(number, lambda *_: arrived.set()) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        while not arrived.wait(0.5):  # a bounded wait: on Windows an endless one would not be interrupted
+            pass
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _serving(server: uvicorn.Server, listener: socket.socket) -> Iterator[None]:
+    # In a thread of its own uvicorn leaves the signals to us.
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="http")
+    thread.start()
+    try:
+        while not server.started and thread.is_alive():
+            thread.join(0.01)
+        yield
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+@contextmanager
+def _started(watcher: Any) -> Iterator[None]:
+    watcher.start()
+    try:
+        yield
+    finally:
+        watcher.stop()
+
+
+@contextmanager
+def _locked(app: App, port: int) -> Iterator[None]:
+    lock = UpLock(app.directory)
+    lock.acquire(port)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _listening(port: int) -> socket.socket:
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    with suppress(OSError):
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((HOST, port))
+    except OSError as error:
+        listener.close()
+        raise ConflictError(
+            f"port {port} on {HOST} is taken ({error.strerror}); stop what listens there, or choose another with --port"
+        ) from error
+    return listener

@@ -1,0 +1,122 @@
+"""Frames → faces: detect, align, embed, describe."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from faceline.engine.align import Template, chip
+from faceline.engine.attributes import Emotions
+from faceline.engine.embed import Embedder
+from faceline.engine.mtcnn import Detections, Mtcnn
+from faceline.engine.pose import head_pose
+from faceline.engine.pyramid import Pyramid
+from faceline.engine.quality import assess
+from faceline.geometry import largest_first
+from faceline.types import BoundingBox, Embedding, Emotion, Face, Frame, Landmarks, Pixels
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What to compute. min_face_px: the smallest side looked for, in full-size pixels.
+
+    rotations: where no face is found, look again with the picture turned by 90, 180 and 270 degrees.
+    """
+
+    min_face_px: int = 40
+    rotations: bool = False
+    embeddings: bool = True
+    emotions: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Sighting:
+    """A detection with what is cut from its frame, before embedding."""
+
+    face: Face
+    chip: Pixels
+
+
+class Analyzer:
+    """Shared by threads at will: it keeps no state between calls.
+
+    model: the id that the embeddings carry. emotions: None where that model is not loaded.
+    """
+
+    def __init__(
+        self, detector: Mtcnn, embedder: Embedder, template: Template, model: str, emotions: Emotions | None = None
+    ) -> None:
+        self.model = model
+        self._detector, self._embedder, self._template, self._emotions = detector, embedder, template, emotions
+
+    def analyze(self, frames: Sequence[Frame], wanted: Wanted | None = None) -> list[list[Face]]:
+        """The faces of each frame, largest first (ties by nearness to the centre), in full-size pixels."""
+        wanted = wanted or Wanted()
+        sightings = [self._sight(frame, wanted) for frame in frames]
+        if wanted.embeddings:
+            return self._embedded(sightings)
+        return [[s.face for s in frame] for frame in sightings]
+
+    def embed_chips(self, chips: Sequence[Pixels]) -> list[Embedding]:
+        """chips: uint8 (side, side, 3) RGB each, aligned to the template."""
+        if not chips:
+            return []
+        return [Embedding(values, self.model) for values in self._embedder.embed(np.stack(chips))]
+
+    def _sight(self, frame: Frame, wanted: Wanted) -> list[_Sighting]:
+        pyramid = Pyramid(frame)
+        found = self._detect(frame, pyramid, wanted)
+        emotions: Sequence[tuple[Emotion, ...] | None] = [None] * len(found.boxes)
+        if wanted.emotions and self._emotions:
+            emotions = self._emotions.classify(pyramid, found.boxes.astype(np.float32))
+        sightings = [self._describe(frame, pyramid, found, i, emotions[i]) for i in range(len(found.boxes))]
+        order = largest_first([s.face for s in sightings], frame.width, frame.height)
+        by_face = {id(s.face): s for s in sightings}
+        return [by_face[id(face)] for face in order]
+
+    def _detect(self, frame: Frame, pyramid: Pyramid, wanted: Wanted) -> Detections:
+        min_face_px = wanted.min_face_px / frame.scale
+        found = self._detector.detect(frame, pyramid, min_face_px)
+        turns = (1, 2, 3) if wanted.rotations and len(found.boxes) == 0 else ()
+        for turn in turns:
+            pixels = np.ascontiguousarray(np.rot90(frame.pixels, turn))
+            turned = Frame(pixels, pixels.shape[1], pixels.shape[0], frame.source)
+            found = self._detector.detect(turned, Pyramid(turned), min_face_px)
+            if len(found.boxes):
+                return _turned_back(found, turn, pyramid.width, pyramid.height)
+        return found
+
+    def _describe(
+        self, frame: Frame, pyramid: Pyramid, found: Detections, i: int, emotions: tuple[Emotion, ...] | None
+    ) -> _Sighting:
+        aligned = chip(pyramid, found.landmarks[i].astype(np.float32), self._template)
+        x1, y1, x2, y2 = (float(v) * frame.scale for v in found.boxes[i])
+        box = BoundingBox(round(x1, 1), round(y1, 1), round(x2 - x1, 1), round(y2 - y1, 1))
+        points = np.round(found.landmarks[i] * frame.scale, 1)
+        pose = head_pose(points)
+        confidence = round(float(found.confidences[i]) * 100, 2)
+        quality = assess(aligned, box, (frame.width, frame.height), pose, confidence)
+        face = Face(box, Landmarks.from_array(points), confidence, pose, quality, emotions=emotions)
+        return _Sighting(face, aligned)
+
+    def _embedded(self, sightings: list[list[_Sighting]]) -> list[list[Face]]:
+        embeddings = iter(self.embed_chips([s.chip for frame in sightings for s in frame]))
+        return [[_with_embedding(s.face, next(embeddings)) for s in frame] for frame in sightings]
+
+
+def _with_embedding(face: Face, embedding: Embedding) -> Face:
+    return Face(face.box, face.landmarks, face.confidence, face.pose, face.quality, embedding, face.emotions)
+
+
+def _turned_back(found: Detections, turn: int, width: int, height: int) -> Detections:
+    """Detections of a picture that np.rot90 turned `turn` times, in the coordinates of the one before."""
+    corners = found.boxes.reshape(-1, 2, 2)
+    boxes = _points_back(corners, turn, width, height)
+    ordered = np.concatenate([boxes.min(axis=1), boxes.max(axis=1)], axis=1)
+    return Detections(ordered, _points_back(found.landmarks, turn, width, height), found.confidences)
+
+
+def _points_back(points: np.ndarray, turn: int, width: int, height: int) -> np.ndarray:
+    x, y = points[..., 0], points[..., 1]
+    back = {1: (width - y, x), 2: (width - x, height - y), 3: (y, height - x)}[turn]
+    return np.stack(back, axis=-1)

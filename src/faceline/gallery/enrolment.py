@@ -1,0 +1,173 @@
+"""Photos with names → face records, or a reason why not."""
+
+import hashlib
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import islice
+
+from faceline.engine.analyzer import Analyzer, Wanted
+from faceline.errors import InputError
+from faceline.gallery.sources import Labelled
+from faceline.geometry import ABOUT_AS_LARGE
+from faceline.images import ImageLimits, crop_with_margin, encode_jpeg, read_bytes, to_frame
+from faceline.ports import Crop, FaceRecords, NewFace
+from faceline.types import Enrolment, Face, FaceRecord, Frame, Refusal
+
+_BATCH = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Photo:
+    """A photo to enrol: a file's bytes or a frame, whom it shows, and where it came from."""
+
+    image: bytes | Frame
+    name: str
+    source: str
+
+    @property
+    def image_id(self) -> str:
+        """The same for the same bytes or pixels, wherever they lie."""
+        content = self.image if isinstance(self.image, bytes) else self.image.pixels.tobytes()
+        return hashlib.sha256(content).hexdigest()[:32]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Either a new face, or the reason why not, or (neither) a photo that was enrolled from there before."""
+
+    source: str
+    face: NewFace | None = None
+    refusal: str | None = None
+
+
+class Enroller:
+    """Enrols into one collection. Threads examine photos; rows are written in order by the caller's thread."""
+
+    def __init__(
+        self, collection: str, records: FaceRecords, analyzer: Analyzer, limits: ImageLimits, keep_crops: bool = True
+    ) -> None:
+        self._collection, self._records = collection, records
+        self._analyzer, self._limits, self._keep_crops = analyzer, limits, keep_crops
+
+    def enroll(
+        self, items: Iterable[Labelled], workers: int = 1, progress: Callable[[int], None] | None = None
+    ) -> Enrolment:
+        """Enrols files; may be stopped and run again: photos that are in already are passed over."""
+        enrolled, already = 0, 0
+        refused: list[Refusal] = []
+        for batch in _batches(self._outcomes(items, workers), _BATCH):
+            new, refusals = self._store(batch)
+            enrolled += new
+            refused += refusals
+            already += len(batch) - new - len(refusals)
+            if progress:
+                progress(len(batch))
+        return Enrolment(enrolled, already, tuple(refused))
+
+    def enroll_photo(self, photo: Photo) -> Outcome:
+        """Enrols one photo from memory; the outcome says whether it is in, was in, or why not."""
+        outcome = self._examine(photo)
+        _, refusals = self._store([outcome])
+        return Outcome(photo.source, refusal=refusals[0].reason) if refusals else outcome
+
+    def _outcomes(self, items: Iterable[Labelled], workers: int) -> Iterator[Outcome]:
+        """In the order of the items, with only a few photos in memory at once."""
+        waiting = iter(items)
+        with ThreadPoolExecutor(workers) as pool:
+            running: list[Future[Outcome]] = [pool.submit(self._open, i) for i in islice(waiting, 2 * workers)]
+            while running:
+                yield running.pop(0).result()
+                running += [pool.submit(self._open, i) for i in islice(waiting, 1)]
+
+    def _open(self, item: Labelled) -> Outcome:
+        source = str(item.path)
+        try:
+            data = read_bytes(item.path, self._limits)
+        except InputError as error:
+            return Outcome(source, refusal=_reason(source, error))
+        return self._examine(Photo(data, item.name, source))
+
+    def _examine(self, photo: Photo) -> Outcome:
+        known = self._records.find(self._collection, image_id=photo.image_id)
+        if known:
+            return _seen_before(photo, known[0])
+        try:
+            frame = to_frame(photo.image, self._limits, photo.source)
+        except InputError as error:
+            return Outcome(photo.source, refusal=_reason(photo.source, error))
+        faces = self._analyzer.analyze([frame], Wanted())[0]
+        refusal = refusal_of(faces)
+        if refusal:
+            return Outcome(photo.source, refusal=refusal)
+        return Outcome(photo.source, self._new_face(photo, frame, faces[0]))
+
+    def _new_face(self, photo: Photo, frame: Frame, face: Face) -> NewFace:
+        assert face.embedding is not None
+        record = FaceRecord(
+            face_id=str(uuid.uuid4()),
+            image_id=photo.image_id,
+            person=photo.name,
+            external_image_id=photo.name,
+            source=photo.source,
+            box=face.box,
+            landmarks=face.landmarks,
+            confidence=face.confidence,
+            quality=face.quality,
+            embedding=face.embedding,
+            created_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
+        )
+        return NewFace(record, _crop(frame, face) if self._keep_crops else None)
+
+    def _store(self, batch: list[Outcome]) -> tuple[int, list[Refusal]]:
+        """Stores the new faces, refusing photos that stand in the batch twice; gives their number and the refusals."""
+        first: dict[str, FaceRecord] = {}
+        refused = [Refusal(o.source, o.refusal) for o in batch if o.refusal]
+        new = []
+        for face in (o.face for o in batch if o.face):
+            twin = first.setdefault(face.record.image_id, face.record)
+            if twin is face.record:
+                new.append(face)
+            else:
+                refused.append(Refusal(face.record.source, _duplicate(twin)))
+        self._records.add(self._collection, new)
+        return len(new), refused
+
+
+def refusal_of(faces: list[Face]) -> str | None:
+    """Why the first of these faces, the one that the photo is of, cannot be enrolled; None when it can."""
+    if not faces:
+        return "no face"
+    if not faces[0].quality.usable:
+        return "poor quality: " + ", ".join(faces[0].quality.reasons)
+    rivals = [f for f in faces[1:] if f.box.area >= ABOUT_AS_LARGE * faces[0].box.area and f.quality.usable]
+    if rivals:
+        return f"several faces ({len(faces)}), none of them clearly the largest; crop the photo to the person"
+    return None
+
+
+def _seen_before(photo: Photo, known: FaceRecord) -> Outcome:
+    if known.source == photo.source and known.person == photo.name:
+        return Outcome(photo.source)
+    return Outcome(photo.source, refusal=_duplicate(known))
+
+
+def _duplicate(known: FaceRecord) -> str:
+    return f"duplicate: the same photo is enrolled as {known.person} from {known.source}"
+
+
+def _crop(frame: Frame, face: Face) -> Crop:
+    pixels, landmarks = crop_with_margin(frame, face.box, face.landmarks)
+    points = tuple((round(float(x), 2), round(float(y), 2)) for x, y in landmarks)
+    return Crop(encode_jpeg(pixels), points)
+
+
+def _reason(source: str, error: InputError) -> str:
+    return str(error).removeprefix(f"{source}: ")
+
+
+def _batches(outcomes: Iterator[Outcome], size: int) -> Iterator[list[Outcome]]:
+    while batch := list(islice(outcomes, size)):
+        yield batch

@@ -1,0 +1,84 @@
+"""Which photos to enrol under which names, from a photo, a tree, a flat folder or a manifest."""
+
+import csv
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from faceline.errors import InputError, UsageError
+from faceline.images import is_image_name
+
+_NUMBERED = re.compile(r"[ _-]\d+$")
+_MANIFESTS = {".csv", ".jsonl"}
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """A photo and whom it shows."""
+
+    path: Path
+    name: str
+
+
+def label_of(file_name: str) -> str:
+    """`Ada_Lovelace_0001.jpg` → `Ada_Lovelace`; `john_doe.jpg` → `john_doe`."""
+    stem = Path(file_name).stem
+    return _NUMBERED.sub("", stem) or stem
+
+
+def expand(path: Path, name: str | None = None) -> list[Labelled]:
+    """All photos that `path` stands for, with their names; `name` overrides what the paths say.
+
+    A folder's sub-folders are people; photos directly in it are labelled by their file names. A manifest is a CSV with
+    the columns path and name, or JSON lines with those keys, paths relative to it.
+    Raises UsageError when there is nothing to enrol, InputError when the manifest cannot be read.
+    """
+    if path.is_dir():
+        found = [Labelled(p, name or _label_in(path, p)) for p in sorted(_photos(path))]
+    elif path.suffix.lower() in _MANIFESTS:
+        found = list(_manifest(path))
+    else:
+        found = [Labelled(path, name or label_of(path.name))]
+    if not found:
+        raise UsageError(f"{path} has no photos; give a photo, a folder Name/photo.jpg, or a manifest")
+    return found
+
+
+def _photos(folder: Path) -> Iterator[Path]:
+    for path in folder.rglob("*"):
+        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+        if not hidden and is_image_name(path) and path.is_file():
+            yield path
+
+
+def _label_in(folder: Path, photo: Path) -> str:
+    parts = photo.relative_to(folder).parts
+    return parts[0] if len(parts) > 1 else label_of(photo.name)
+
+
+def _manifest(path: Path) -> Iterator[Labelled]:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot read the manifest ({error})") from error
+    rows = csv.DictReader(text.splitlines()) if path.suffix.lower() == ".csv" else _json_lines(path, text)
+    for number, row in enumerate(rows, start=1):
+        photo, person = row.get("path"), row.get("name")
+        if not photo or not person:
+            raise InputError(f"{path}: entry {number} needs a path and a name, has {row}")
+        yield Labelled(path.parent / str(photo), str(person))
+
+
+def _json_lines(path: Path, text: str) -> Iterator[dict[str, object]]:
+    for number, line in enumerate(text.splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except ValueError as error:
+            raise InputError(f"{path}: line {number} is not JSON ({error})") from error
+        if not isinstance(row, dict):
+            raise InputError(f"{path}: line {number} must be an object with path and name")
+        yield row

@@ -1,0 +1,124 @@
+"""Named queues in SQLite: one row a message, claimed by one UPDATE … RETURNING; dead letters are rows with a reason."""
+
+import json
+import threading
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+
+from faceline.local.database import Database, Row
+from faceline.ports import DeadLetter, Message
+
+_POLL_S = 0.05  # other processes cannot wake us
+_NOW_HELD = "message_id = ? AND lease = ? AND died_at IS NULL"
+Messages = list[Message]  # within the class, `list` is a verb
+
+
+class SqliteQueue:
+    """Implements `ports.Queue` and `ports.DeadLetters`. now: Unix time in seconds.
+
+    A lease that ran out is lost only once another delivery took the message: until then its holder may still
+    acknowledge. `depth` counts a message that waits for its delay as in flight.
+    """
+
+    def __init__(
+        self, database: Database, name: str, max_receives: int = 5, now: Callable[[], float] = time.time
+    ) -> None:
+        self.name, self.max_receives = name, max_receives
+        self._database, self._now = database, now
+        self._sent = threading.Condition()
+
+    def send(self, body: str, deduplication_id: str | None = None) -> str:
+        sql = """INSERT INTO messages (queue, message_id, deduplication_id, body, visible_at) VALUES (?, ?, ?, ?, ?)
+                 ON CONFLICT (queue, deduplication_id) DO UPDATE SET deduplication_id = excluded.deduplication_id
+                 RETURNING message_id"""
+        values = (self.name, uuid.uuid4().hex, deduplication_id, body, self._now())
+        message_id = str(self._database.rows(sql, values)[0][0])
+        with self._sent:
+            self._sent.notify_all()
+        return message_id
+
+    def receive(self, limit: int = 1, lease_s: float = 60.0, wait_s: float = 0.0) -> Messages:
+        deadline = time.monotonic() + wait_s
+        while True:
+            messages = self._claim(limit, lease_s) if self._any_visible() else []
+            remaining_s = deadline - time.monotonic()
+            if messages or remaining_s <= 0:
+                return messages
+            with self._sent:
+                self._sent.wait(min(_POLL_S, remaining_s))
+
+    def extend(self, message: Message, lease_s: float) -> bool:
+        sql = f"UPDATE messages SET visible_at = ? WHERE {_NOW_HELD}"  # noqa: S608 (a constant)
+        until = self._now() + lease_s
+        return self._database.write(sql, (until, message.message_id, message.lease), durable=False) == 1
+
+    def acknowledge(self, message: Message) -> bool:
+        sql = f"DELETE FROM messages WHERE {_NOW_HELD}"  # noqa: S608 (a constant)
+        return self._database.write(sql, (message.message_id, message.lease), durable=False) == 1
+
+    def release(self, message: Message, delay_s: float = 0.0, reason: str = "") -> bool:
+        sql = f"UPDATE messages SET visible_at = ?, reason = ?, lease = NULL WHERE {_NOW_HELD}"  # noqa: S608 (a constant)
+        values = (self._now() + delay_s, reason or None, message.message_id, message.lease)
+        return self._database.write(sql, values, durable=False) == 1
+
+    def depth(self) -> dict[str, int]:
+        sql = """SELECT count(*) FILTER (WHERE died_at IS NULL AND visible_at <= :now),
+                        count(*) FILTER (WHERE died_at IS NULL AND visible_at > :now),
+                        count(*) FILTER (WHERE died_at IS NOT NULL)
+                 FROM messages WHERE queue = :queue"""
+        visible, in_flight, dead = self._database.rows(sql, {"now": self._now(), "queue": self.name})[0]
+        return {"visible": visible, "in_flight": in_flight, "dead": dead}
+
+    def bury(self, message: Message, reason: str) -> bool:
+        sql = f"UPDATE messages SET died_at = ?, reason = ?, lease = NULL WHERE {_NOW_HELD}"  # noqa: S608 (a constant)
+        return self._database.write(sql, (self._now(), reason, message.message_id, message.lease)) == 1
+
+    def redrive(self, message_ids: Sequence[str] | None = None) -> int:
+        sql = """UPDATE messages SET died_at = NULL, reason = NULL, receive_count = 0, visible_at = ?, lease = NULL
+                 WHERE queue = ? AND died_at IS NOT NULL
+                 AND (? IS NULL OR message_id IN (SELECT value FROM json_each(?)))"""
+        named = None if message_ids is None else json.dumps(list(message_ids))
+        return self._database.write(sql, (self._now(), self.name, named, named))
+
+    def _any_visible(self) -> bool:
+        # Reading first keeps idle workers from taking the write lock twenty times a second.
+        sql = "SELECT 1 FROM messages WHERE queue = ? AND died_at IS NULL AND visible_at <= ? LIMIT 1"
+        return bool(self._database.rows(sql, (self.name, self._now())))
+
+    def _claim(self, limit: int, lease_s: float) -> Messages:
+        """Rows that were received too often die in the statement that finds them; others are claimed in their place."""
+        sql = """UPDATE messages SET
+                    receive_count = receive_count + (receive_count < :max),
+                    lease = CASE WHEN receive_count < :max THEN lower(hex(randomblob(16))) END,
+                    visible_at = :until,
+                    died_at = CASE WHEN receive_count >= :max THEN :now END,
+                    reason = CASE WHEN receive_count >= :max THEN :reason || coalesce('; the last error: ' || reason, '')
+                             ELSE reason END
+                 WHERE id IN (SELECT id FROM messages WHERE queue = :queue AND died_at IS NULL AND visible_at <= :now
+                              ORDER BY visible_at, id LIMIT :limit)
+                 RETURNING id, message_id, body, receive_count, lease"""
+        now = self._now()
+        reason = (
+            f"received {self.max_receives} times, never acknowledged: each time the work failed or its lease ran out"
+        )
+        values = {"max": self.max_receives, "until": now + lease_s, "now": now, "queue": self.name, "reason": reason}
+        claimed: list[Row] = []
+        while len(claimed) < limit:
+            rows = self._database.rows(sql, values | {"limit": limit - len(claimed)}, durable=False)
+            living = [row for row in rows if row[4] is not None]
+            claimed += living
+            if len(living) == len(rows):
+                break
+        return [Message(*row[1:]) for row in sorted(claimed)]
+
+    def list(self, limit: int = 100) -> Sequence[DeadLetter]:
+        sql = """SELECT message_id, body, receive_count, reason, died_at FROM messages
+                 WHERE queue = ? AND died_at IS NOT NULL ORDER BY died_at, id LIMIT ?"""
+        return [_dead_letter(row) for row in self._database.rows(sql, (self.name, limit))]
+
+
+def _dead_letter(row: Row) -> DeadLetter:
+    died_at = datetime.fromtimestamp(row[4], UTC).isoformat(timespec="milliseconds")
+    return DeadLetter(message_id=row[0], body=row[1], receive_count=row[2], reason=row[3], died_at=died_at)

@@ -1,0 +1,202 @@
+"""Workflow 1: a photo that arrived in a bucket → who is in it, as records and as `processed/….json`."""
+
+import json
+import logging
+import time
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import PurePosixPath
+from typing import Any
+
+from faceline.engine.analyzer import Analyzer, Wanted
+from faceline.errors import InputError, NotFoundError
+from faceline.events import ObjectCreated
+from faceline.gallery.collection import Collection
+from faceline.gallery.enrolment import Enroller, Photo
+from faceline.gallery.sources import label_of
+from faceline.images import ImageLimits, decode
+from faceline.pipelines.documents import box_document, emotion_documents, face_document, identification_document
+from faceline.ports import ClaimState, ObjectInfo, ObjectStore, Receipts, Record, Records
+from faceline.types import Decision, Face, Frame, Identification
+
+_log = logging.getLogger("faceline.pipelines.images")
+
+_MAX_DOCUMENT_BYTES = 50_000_000
+_STATUS = {Decision.MATCH: "matched", Decision.UNKNOWN: "unknown", Decision.AMBIGUOUS: "ambiguous"}
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where photos come in and results go. Prefixes end with a slash."""
+
+    bucket: str
+    input_prefix: str
+    processed_prefix: str
+    enroll_prefix: str
+
+
+@dataclass(frozen=True, slots=True)
+class ImagePipeline:
+    """Everything that one photo passes on its way. collection, enroller: None only detects."""
+
+    objects: ObjectStore
+    records: Records
+    receipts: Receipts
+    analyzer: Analyzer
+    collection: Collection | None
+    enroller: Enroller | None
+    places: Places
+    limits: ImageLimits
+    wanted: Wanted
+    emotions_kept: int = 3
+
+    def handle(self, event: ObjectCreated) -> dict[str, Any]:
+        """What was done, as a small document. Safe to repeat: results have the same names and replace themselves.
+
+        A photo that cannot be used is a result too; only failures of the storage or the engine raise.
+        """
+        started = time.perf_counter()
+        if self.enroller and event.key.startswith(self.places.enroll_prefix):
+            result = self._enroll(event, self.enroller)
+        elif event.key.startswith(self.places.input_prefix):
+            result = self._ingest(event)
+        else:
+            result = {"status": "ignored", "reason": f"{event.key} is not under a prefix that is worked on"}
+        latency_ms = round((time.perf_counter() - started) * 1000, 1)
+        _log.info("photo done", extra={"bucket": event.bucket, "key": event.key, "latency_ms": latency_ms, **result})
+        return result
+
+    def _ingest(self, event: ObjectCreated) -> dict[str, Any]:
+        info, frame, faces, error = self._examine(event)
+        found = self.collection.identify(faces) if self.collection else []
+        timestamp = datetime.now(UTC).isoformat(timespec="milliseconds")
+        rows = self._rows(info, timestamp, faces, found, error)
+        self.records.replace(info.bucket, info.key, rows)
+        target = self._processed_key(event)
+        document = self._document(info, timestamp, frame, faces, found) | {"error": error}
+        self._forget_older(event, info, target)
+        self.objects.put(info.bucket, target, json.dumps(document, ensure_ascii=False, indent=2).encode())
+        # No names in the result: receipts outlive whoever is forgotten.
+        return {"status": "error" if error else "done", "faces": len(faces), "processed": target}
+
+    def _forget_older(self, event: ObjectCreated, info: ObjectInfo, target: str) -> None:
+        """When other bytes were under this key, their receipt ends: should they come again, they are new."""
+        try:
+            _, data = self.objects.get(event.bucket, target, _MAX_DOCUMENT_BYTES)
+            etag = json.loads(data)["file"]["etag"]
+        except (NotFoundError, InputError, ValueError, LookupError, TypeError):
+            return  # nothing of ours is there to replace
+        if etag != info.etag:
+            self.receipts.discard(replace(event, etag=etag, version="").event_id)
+
+    def _examine(self, event: ObjectCreated) -> tuple[ObjectInfo, Frame | None, list[Face], str | None]:
+        info = self.objects.head(event.bucket, event.key)
+        try:
+            info, data = self.objects.get(event.bucket, event.key, self.limits.max_bytes)
+            frame = decode(data, event.key, self.limits)
+        except InputError as error:
+            _log.warning("photo cannot be used", extra={"key": event.key, "error": str(error)})
+            return info, None, [], str(error)
+        return info, frame, self.analyzer.analyze([frame], self.wanted)[0], None
+
+    def _enroll(self, event: ObjectCreated, enroller: Enroller) -> dict[str, Any]:
+        parts = PurePosixPath(event.key.removeprefix(self.places.enroll_prefix)).parts
+        name = parts[0] if len(parts) > 1 else label_of(event.key)
+        source = f"{event.bucket}/{event.key}"
+        try:
+            _, data = self.objects.get(event.bucket, event.key, self.limits.max_bytes)
+        except InputError as error:
+            return {"status": "refused", "reason": str(error)}
+        outcome = enroller.enroll_photo(Photo(data, name, source))
+        if outcome.refusal:
+            _log.warning("photo not enrolled", extra={"key": event.key, "reason": outcome.refusal})
+            return {"status": "refused", "reason": outcome.refusal}
+        return {"status": "enrolled"}
+
+    def _processed_key(self, event: ObjectCreated) -> str:
+        """`processed/<dirs>/<stem>.json`, or with the whole file name where another photo owns that."""
+        inner = PurePosixPath(event.key.removeprefix(self.places.input_prefix))
+        short = f"{self.places.processed_prefix}{inner.with_suffix('.json')}"
+        if self._owns(event, short):
+            return short
+        return f"{self.places.processed_prefix}{inner}.json"
+
+    def _owns(self, event: ObjectCreated, target: str) -> bool:
+        """The first photo to claim a result's name keeps it for good."""
+        name = f"owner:{event.bucket}/{target}"
+        claim = self.receipts.claim(name, lease_s=10)
+        while claim.state is ClaimState.BUSY:  # another worker is between its two puts, or died there
+            time.sleep(0.02)
+            claim = self.receipts.claim(name, lease_s=10)
+        if claim.state is ClaimState.DONE:
+            return claim.result == event.key
+        return self.receipts.complete(name, claim.token, event.key) or self._owns(event, target)
+
+    def _rows(
+        self, info: ObjectInfo, timestamp: str, faces: list[Face], found: list[Identification], error: str | None
+    ) -> list[Record]:
+        if error:
+            return [_row(info, timestamp, "error", error=error)]
+        if not self.collection:
+            return [self._face_row(info, timestamp, n, face, None) for n, face in enumerate(faces)]
+        return [self._face_row(info, timestamp, n, i.face, i) for n, i in enumerate(found)]
+
+    def _face_row(self, info: ObjectInfo, timestamp: str, n: int, face: Face, who: Identification | None) -> Record:
+        matched = who.candidates[0] if who and who.name else None
+        return Record(
+            image_id=PurePosixPath(info.key).name,
+            timestamp=timestamp,
+            face_id=matched.face_id if matched else None,
+            person=matched.name if matched else None,
+            confidence=matched.similarity if matched else face.confidence,
+            bounding_box=box_document(face.box),
+            emotions=emotion_documents(face.emotions[: self.emotions_kept]) if face.emotions is not None else None,
+            bucket=info.bucket,
+            key=info.key,
+            etag=info.etag,
+            status=_STATUS[who.decision] if who else "detected",
+            face_number=n,
+        )
+
+    def _document(
+        self, info: ObjectInfo, timestamp: str, frame: Frame | None, faces: list[Face], found: list[Identification]
+    ) -> dict[str, Any]:
+        entries = [face_document(face) for face in faces]
+        for entry, who in zip(entries, found, strict=False):
+            entry |= {k: v for k, v in identification_document(who).items() if k != "box"}
+            entry["candidates"] = [
+                {"name": c.name, "face_id": c.face_id, "similarity": c.similarity} for c in who.candidates
+            ]
+        return {
+            "file": {
+                "bucket": info.bucket,
+                "key": info.key,
+                "name": PurePosixPath(info.key).name,
+                "etag": info.etag,
+                "size": info.size,
+                "time": info.modified_at,
+                "width": frame.width if frame else None,
+                "height": frame.height if frame else None,
+            },
+            "processed_at": timestamp,
+            "collection": self.collection.name if self.collection else None,
+            "model": self.analyzer.model,
+            "faces": entries,
+        }
+
+
+def _row(info: ObjectInfo, timestamp: str, status: str, error: str) -> Record:
+    return Record(
+        image_id=PurePosixPath(info.key).name,
+        timestamp=timestamp,
+        face_id=None,
+        person=None,
+        confidence=0.0,
+        bounding_box=None,
+        emotions=None,
+        bucket=info.bucket,
+        key=info.key,
+        etag=info.etag,
+        status=status,
+        error=error,
+    )

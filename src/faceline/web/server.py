@@ -1,0 +1,123 @@
+"""The HTTP interface: photos in, results out. Everything that touches storage runs in threads."""
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict
+from http import HTTPStatus
+from typing import Any, BinaryIO, cast
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from faceline import __version__
+from faceline.app import App
+from faceline.errors import FacelineError, UsageError
+from faceline.ports import ObjectInfo, RecordQuery
+from faceline.web.access import Access
+from faceline.web.problems import faceline_error, http_error, problem
+
+_IN_MEMORY = 1_000_000  # bytes of an upload kept in memory before a temporary file takes over
+_QUERY = ("image", "person", "since", "until", "status")
+_WELCOME = f"""faceline {__version__} is up.
+
+PUT  /buckets/{{bucket}}/{{key}}    upload a photo
+GET  /buckets/{{bucket}}/{{key}}    read an object, e.g. processed/….json
+GET  /buckets/{{bucket}}?prefix=   list objects
+GET  /records                    what was found, a row a face
+GET  /healthz, /readyz           state
+
+All but the last line need `Authorization: Bearer <key>`; the key is in the data directory's admin.key.
+"""
+
+
+def create(app: App, key: str, announce: Callable[[ObjectInfo], Any]) -> Starlette:
+    """key: the admin key. announce: called with each uploaded object that starts work."""
+    endpoints = _Endpoints(app, announce)
+    routes = [
+        Route("/", endpoints.welcome),
+        Route("/healthz", endpoints.health),
+        Route("/readyz", endpoints.ready),
+        Route("/records", endpoints.records),
+        Route("/buckets/{bucket}", endpoints.list_objects),
+        Route("/buckets/{bucket}/{key:path}", endpoints.get_object, methods=["GET"]),
+        Route("/buckets/{bucket}/{key:path}", endpoints.put_object, methods=["PUT"]),
+        Route("/buckets/{bucket}/{key:path}", endpoints.delete_object, methods=["DELETE"]),
+    ]
+    handlers = {FacelineError: faceline_error, HTTPException: http_error}
+    return Starlette(routes=routes, middleware=[Middleware(Access, key=key)], exception_handlers=handlers)
+
+
+class _Endpoints:
+    def __init__(self, app: App, announce: Callable[[ObjectInfo], Any]) -> None:
+        self._app, self._announce = app, announce
+
+    async def welcome(self, request: Request) -> Response:
+        return PlainTextResponse(_WELCOME)
+
+    async def health(self, request: Request) -> Response:
+        return JSONResponse({"status": "ok"})
+
+    async def ready(self, request: Request) -> Response:
+        depth = await run_in_threadpool(self._app.queue.depth)
+        return JSONResponse({"status": "ready", "queue": depth})
+
+    async def records(self, request: Request) -> Response:
+        given = request.query_params
+        unknown = set(given) - {*_QUERY, "limit"}
+        if unknown:
+            raise UsageError(f"unknown parameter {sorted(unknown)[0]}; there are {', '.join(_QUERY)} and limit")
+        image, person, since, until, status = (given.get(name) for name in _QUERY)
+        query = RecordQuery(image, person, since, until, status, _limit(given.get("limit", "1000")))
+        found = await run_in_threadpool(self._app.records.query, query)
+        return JSONResponse([asdict(record) for record in found])
+
+    async def list_objects(self, request: Request) -> Response:
+        bucket, prefix = request.path_params["bucket"], request.query_params.get("prefix", "")
+        infos = await run_in_threadpool(lambda: list(self._app.objects.list(bucket, prefix)))
+        return JSONResponse([asdict(info) for info in infos])
+
+    async def get_object(self, request: Request) -> Response:
+        bucket, key = request.path_params["bucket"], request.path_params["key"]
+        max_bytes = self._app.settings.max_upload_bytes
+        info, data = await run_in_threadpool(self._app.objects.get, bucket, key, max_bytes)
+        kind = "application/json" if key.endswith(".json") else "application/octet-stream"
+        # nosniff and attachment: an uploaded page must never run as one of ours.
+        headers = {
+            "ETag": f'"{info.etag}"',
+            "X-Content-Type-Options": "nosniff",
+            "Content-Disposition": "attachment",
+        }
+        return Response(data, media_type=kind, headers=headers)
+
+    async def put_object(self, request: Request) -> Response:
+        bucket, key = request.path_params["bucket"], request.path_params["key"]
+        limit = self._app.settings.max_upload_bytes
+        with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as file:
+            size = 0
+            async for chunk in request.stream():
+                size += len(chunk)
+                if size > limit:
+                    detail = f"{key}: larger than {limit} bytes; raise max_upload_bytes or send a smaller file"
+                    return problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail, {"Connection": "close"})
+                file.write(chunk)
+            file.seek(0)
+            info = await run_in_threadpool(self._app.objects.put, bucket, key, cast(BinaryIO, file))
+        if self._app.starts_work(bucket, key):
+            await run_in_threadpool(self._announce, info)
+        return JSONResponse(asdict(info), HTTPStatus.CREATED)
+
+    async def delete_object(self, request: Request) -> Response:
+        bucket, key = request.path_params["bucket"], request.path_params["key"]
+        await run_in_threadpool(self._app.objects.delete, bucket, key)
+        return Response(status_code=HTTPStatus.NO_CONTENT)
+
+
+def _limit(text: str) -> int:
+    if not text.isdigit() or not 1 <= int(text) <= 100_000:
+        raise UsageError(f"limit must be a number from 1 to 100000, not {text!r}")
+    return int(text)

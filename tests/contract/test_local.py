@@ -1,0 +1,96 @@
+"""The embedded profile's adapters under the contracts."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from contract import object_store, queues
+from contract import receipts as receipts_contract
+from contract.conftest import Clock
+from contract.object_store import BUCKET, ObjectStoreContract
+from contract.queues import MAX_RECEIVES, DeadLettersContract, QueueContract
+from contract.receipts import ReceiptsContract
+from contract.record_table import RecordsContract
+from faceline.local.database import Database
+from faceline.local.index import ObjectIndex
+from faceline.local.objects import Objects
+from faceline.local.queue import SqliteQueue
+from faceline.local.receipts import SqliteReceipts
+from faceline.local.records import SqliteRecords
+from faceline.local.schema import STATE
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    database = Database(tmp_path / "state.sqlite", STATE)
+    yield database
+    database.close()
+
+
+@contextmanager
+def open_queue(path: Path) -> Iterator[SqliteQueue]:
+    database = Database(path, STATE)
+    yield SqliteQueue(database, "work", MAX_RECEIVES)
+    database.close()
+
+
+@contextmanager
+def open_receipts(path: Path) -> Iterator[SqliteReceipts]:
+    database = Database(path, STATE)
+    yield SqliteReceipts(database)
+    database.close()
+
+
+@contextmanager
+def open_objects(path: Path) -> Iterator[Objects]:
+    database = Database(path / "state.sqlite", STATE)
+    yield Objects(path / "buckets", ObjectIndex(database))
+    database.close()
+
+
+class TestSqliteQueue(QueueContract):
+    @pytest.fixture
+    def queue(self, database: Database, clock: Clock) -> SqliteQueue:
+        return SqliteQueue(database, "work", MAX_RECEIVES, now=clock)
+
+    @pytest.fixture
+    def connect(self, database: Database) -> queues.Connect:
+        return partial(open_queue, database.path)
+
+
+class TestSqliteDeadLetters(DeadLettersContract):
+    @pytest.fixture
+    def queue(self, database: Database, clock: Clock) -> SqliteQueue:
+        return SqliteQueue(database, "work", MAX_RECEIVES, now=clock)
+
+
+class TestSqliteReceipts(ReceiptsContract):
+    @pytest.fixture
+    def receipts(self, database: Database, clock: Clock) -> SqliteReceipts:
+        return SqliteReceipts(database, now=clock)
+
+    @pytest.fixture
+    def connect(self, database: Database) -> receipts_contract.Connect:
+        return partial(open_receipts, database.path)
+
+
+class TestSqliteRecords(RecordsContract):
+    @pytest.fixture
+    def records(self, database: Database) -> SqliteRecords:
+        return SqliteRecords(database)
+
+
+class TestObjects(ObjectStoreContract):
+    @pytest.fixture
+    def objects(self, database: Database, tmp_path: Path) -> Objects:
+        (tmp_path / "buckets").mkdir()
+        objects = Objects(tmp_path / "buckets", ObjectIndex(database))
+        objects.make_bucket(BUCKET)
+        return objects
+
+    @pytest.fixture
+    def connect(self, objects: Objects) -> object_store.Connect:
+        return partial(open_objects, objects.root.parent)

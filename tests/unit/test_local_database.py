@@ -1,0 +1,155 @@
+"""The SQLite file: migrations, threads, and errors said in words."""
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from faceline.errors import StorageError
+from faceline.local.database import Database
+
+FIRST = "CREATE TABLE people (name TEXT);\nINSERT INTO people VALUES ('Anna; or; Zoë');"
+SECOND = "ALTER TABLE people ADD COLUMN age INTEGER;"
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "state.sqlite"
+
+
+@pytest.fixture
+def database(file: Path) -> Iterator[Database]:
+    database = Database(file, [FIRST], busy_s=0.1)
+    yield database
+    database.close()
+
+
+def names(database: Database) -> list[str]:
+    return [row[0] for row in database.rows("SELECT name FROM people ORDER BY rowid")]
+
+
+def test_a_new_file_gets_all_steps_and_no_backup(file: Path) -> None:
+    with closing(Database(file, [FIRST, SECOND])) as database:
+        assert database.rows("SELECT name, age FROM people") == [("Anna; or; Zoë", None)]
+    assert not list(file.parent.glob("*.bak"))
+
+
+def test_an_older_file_is_migrated_after_a_backup(file: Path, database: Database) -> None:
+    database.write("INSERT INTO people VALUES ('Bea')")
+    with closing(Database(file, [FIRST, SECOND])) as newer:
+        assert newer.rows("SELECT count(age), count(*) FROM people") == [(0, 2)]
+    with closing(sqlite3.connect(f"{file}.v1.bak")) as backup:
+        assert backup.execute("SELECT * FROM people").fetchall() == [("Anna; or; Zoë",), ("Bea",)]
+
+
+def test_a_step_may_be_a_function(file: Path, database: Database) -> None:
+    def shout(connection: sqlite3.Connection) -> None:
+        connection.execute("UPDATE people SET name = upper(name)")
+
+    with closing(Database(file, [FIRST, shout])) as newer:
+        assert names(newer)[0].startswith("ANNA")
+
+
+def test_a_step_that_fails_leaves_the_file_as_it_was(file: Path, database: Database) -> None:
+    with pytest.raises(sqlite3.OperationalError):
+        Database(file, [FIRST, f"{SECOND}\nINSERT INTO nowhere VALUES (1);"])
+    with closing(Database(file, [FIRST])) as again:
+        assert names(again) == ["Anna; or; Zoë"]
+
+
+def test_a_step_that_ends_within_a_statement_is_a_mistake(file: Path) -> None:
+    with pytest.raises(ValueError, match="within a statement"):
+        Database(file, ["CREATE TABLE people (name TEXT"])
+
+
+def test_a_newer_file_is_refused_with_the_version_that_is_needed(file: Path, database: Database) -> None:
+    database.write("UPDATE faceline_version SET version = '7.1'")
+    database.rows("PRAGMA user_version = 9")
+    with pytest.raises(StorageError, match=r"state\.sqlite has schema 9, written by faceline 7\.1.*install"):
+        Database(file, [FIRST])
+
+
+def test_a_file_that_is_no_database_is_named(file: Path) -> None:
+    file.write_bytes(b"this is a text, and a long one, not a database" * 100)
+    with pytest.raises(StorageError, match=r"state\.sqlite: it is not a SQLite database; move it away"):
+        Database(file, [FIRST])
+
+
+def test_a_folder_in_its_place_is_named(file: Path) -> None:
+    file.mkdir()
+    with pytest.raises(StorageError, match=r"state\.sqlite: it cannot be opened"):
+        Database(file, [FIRST])
+
+
+def test_a_lock_held_too_long_is_said(file: Path, database: Database) -> None:
+    with closing(sqlite3.connect(file, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StorageError, match="another process holds it"):
+            database.write("DELETE FROM people")
+    assert names(database) == ["Anna; or; Zoë"]
+
+
+def test_a_full_disk_is_said_and_changes_nothing(database: Database) -> None:
+    def fill() -> None:
+        with database.transaction() as connection:
+            connection.execute("PRAGMA max_page_count = 1")
+            connection.execute("DELETE FROM people")
+            connection.execute("INSERT INTO people VALUES (?)", ("x" * 1_000_000,))
+
+    with pytest.raises(StorageError, match="disk is full"):
+        fill()
+    assert names(database) == ["Anna; or; Zoë"]
+
+
+def test_a_mistake_in_our_sql_is_not_dressed_up(database: Database) -> None:
+    with pytest.raises(sqlite3.OperationalError, match="no such table"):
+        database.rows("SELECT * FROM nowhere")
+
+
+def test_a_transaction_that_raises_changes_nothing(database: Database) -> None:
+    def fail() -> None:
+        with database.transaction() as connection:
+            connection.execute("DELETE FROM people")
+            raise KeyError("on purpose")
+
+    with pytest.raises(KeyError):
+        fail()
+    assert names(database) == ["Anna; or; Zoë"]
+
+
+def test_every_thread_may_write(database: Database) -> None:
+    def write(number: int) -> None:
+        for _ in range(20):
+            database.write("INSERT INTO people VALUES (?)", (str(number),), durable=False)
+
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(names(database)) == 81
+
+
+def test_a_closed_database_says_so(database: Database) -> None:
+    database.close()
+    with pytest.raises(StorageError, match="was closed"):
+        database.rows("SELECT 1")
+
+
+def test_settings_that_keep_data_safe_are_on(database: Database) -> None:
+    with database.transaction() as connection:
+        found = [connection.execute(f"PRAGMA {name}").fetchone()[0] for name in PRAGMAS]
+    assert found == ["wal", 2, 1, 1]
+
+
+PRAGMAS = ("journal_mode", "synchronous", "secure_delete", "foreign_keys")
+
+
+def test_deleted_rows_are_in_no_file_after_a_checkpoint(file: Path, database: Database) -> None:
+    database.write("INSERT INTO people VALUES ('somebody to forget')")
+    database.write("DELETE FROM people WHERE name LIKE 'somebody%'")
+    assert database.checkpoint()
+    assert not [path for path in file.parent.iterdir() if b"somebody to forget" in path.read_bytes()]
