@@ -10,7 +10,7 @@ from faceline.gallery.collection import Collection
 from faceline.gallery.enrolment import Enroller
 from faceline.loading import image_limits, open_analyzer, wanted
 from faceline.local.database import Database
-from faceline.local.directory import DataDirectory, open_directory
+from faceline.local.directory import DataDirectory, UpLock, open_directory, read_admin_key
 from faceline.local.gallery import GALLERY, SqliteCollections, SqliteFaceRecords
 from faceline.local.index import ObjectIndex
 from faceline.local.objects import Objects
@@ -135,6 +135,13 @@ class App:
 
     def announce(self, event: ObjectCreated) -> None:
         self.queue.send(to_json(event), deduplication_id=event.event_id)
+
+    def up_lock(self) -> UpLock:
+        """Held by the one `faceline up` of this data directory."""
+        return UpLock(self.directory)
+
+    def admin_key(self) -> str:
+        return read_admin_key(self.directory.path)
 
     def starts_work(self, bucket: str, key: str) -> bool:
         """Whether an object of this name is a photo to work on."""

@@ -80,7 +80,8 @@ class Calibration:
 
     def similarity(self, scores: Scores | float) -> NDArray[np.float64]:
         """0–99.99."""
-        return np.interp(self.log_rate(scores), _LOG_RATES, _SIMILARITIES)
+        similarities: NDArray[np.float64] = np.interp(self.log_rate(scores), _LOG_RATES, _SIMILARITIES)
+        return similarities
 
     def score_at(self, similarity: float) -> float:
         """The lowest score that has this similarity."""

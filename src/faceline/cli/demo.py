@@ -150,7 +150,7 @@ def _named(app: App, frame: Frame, face: dict[str, Any], naming: bool) -> str | 
 
 
 def _label(face: dict[str, Any], who: str) -> Label:
-    text = f"{who} {face['similarity']:.1f}" if face["decision"] == "match" else who
+    text = f"{who} {face['similarity']:.2f}" if face["decision"] == "match" else who
     return Label(_box(face), text, _COLOURS[face["decision"]], _landmarks(face))
 
 

@@ -41,7 +41,7 @@ def _detected(face: Face) -> str:
 
 def _identified(found: Identification) -> str:
     if found.decision is Decision.MATCH:
-        return f"{found.name} {found.similarity:.1f}"
+        return f"{found.name} {found.similarity:.2f}"
     if found.decision is Decision.AMBIGUOUS:
         return " or ".join(c.name for c in found.candidates[:2]) + "?"
     return "unknown"

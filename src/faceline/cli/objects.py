@@ -14,7 +14,6 @@ from faceline.cli.output import note, print_json, print_table, print_text, progr
 from faceline.errors import FacelineError, UsageError
 from faceline.events import ObjectCreated
 from faceline.images import is_image_name
-from faceline.local.directory import UpLock
 from faceline.ports import Record, RecordQuery
 
 dead_letters = typer.Typer(no_args_is_help=True)
@@ -132,7 +131,7 @@ def _wait(app: App, events: list[ObjectCreated], shown: bool) -> None:
     waiting = [e for e in events if app.starts_work(e.bucket, e.key)]
     stop = threading.Event()
     helper: threading.Thread | None = None
-    if waiting and not UpLock(app.directory).held():
+    if waiting and not app.up_lock().held():
         helper = threading.Thread(target=app.worker().run, args=(stop,))
         helper.start()
     try:

@@ -1,5 +1,6 @@
 """enroll, forget, evaluate: labelled photos."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -10,10 +11,12 @@ from faceline.app import App
 from faceline.cli.options import CollectionName, Data, Json, common
 from faceline.cli.output import note, print_json, print_table, print_text, progress_bar
 from faceline.errors import FacelineError, NotFoundError
-from faceline.evaluation.report import evaluate as run_evaluation
-from faceline.evaluation.report import report_document, report_table
+from faceline.evaluation.document import report_document, report_table
+from faceline.evaluation.embedded import EmbeddedPhotos, embed_photos
+from faceline.evaluation.plot import save_plot
+from faceline.evaluation.report import evaluate as measure
 from faceline.gallery.sources import Labelled, expand
-from faceline.loading import image_limits, open_analyzer, worker_count
+from faceline.loading import image_limits, worker_count
 from faceline.pipelines.documents import enrolment_document
 from faceline.types import Enrolment, Refusal
 
@@ -88,10 +91,14 @@ def evaluate(
 ) -> None:
     """Measure accuracy on labelled photos: verification, and identification for a folder."""
     settings = common(context).settings()
-    with progress_bar("photos", None, not as_json) as advance:
-        report = run_evaluation(
-            target, open_analyzer(settings), image_limits(settings), worker_count(settings), plot, advance
-        )
+    with App(settings) as app, progress_bar("photos", None, not as_json) as advance:
+
+        def embed(photos: Sequence[tuple[Path, str]]) -> EmbeddedPhotos:
+            return embed_photos(photos, app.analyzer, image_limits(settings), worker_count(settings), advance)
+
+        report = measure(target, embed, app.scorer, app.rule)
+    if plot:
+        save_plot(report, plot)
     if as_json:
         print_json(report_document(report))
     else:

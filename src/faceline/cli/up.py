@@ -16,7 +16,6 @@ from faceline.cli.options import CollectionName, Data, common
 from faceline.cli.output import note, print_text
 from faceline.errors import ConflictError
 from faceline.loading import worker_count
-from faceline.local.directory import UpLock, read_admin_key
 from faceline.web.server import create
 
 HOST = "127.0.0.1"
@@ -50,7 +49,7 @@ def serve(app: App) -> None:
         app.objects.make_bucket(app.settings.input_bucket)
         app.objects.sweep()
         watcher = app.watcher()
-        web = create(app, read_admin_key(app.settings.data), watcher.announce)
+        web = create(app, app.admin_key(), watcher.announce)
         server = uvicorn.Server(uvicorn.Config(web, log_level="warning", access_log=False, lifespan="off"))
         with working(app), _started(watcher), _serving(server, listener):
             url = f"http://{HOST}:{listener.getsockname()[1]}"
@@ -114,7 +113,7 @@ def _started(watcher: Any) -> Iterator[None]:
 
 @contextmanager
 def _locked(app: App, port: int) -> Iterator[None]:
-    lock = UpLock(app.directory)
+    lock = app.up_lock()
     lock.acquire(port)
     try:
         yield

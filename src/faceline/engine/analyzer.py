@@ -15,12 +15,14 @@ from faceline.engine.quality import assess
 from faceline.geometry import largest_first
 from faceline.types import BoundingBox, Embedding, Emotion, Face, Frame, Landmarks, Pixels
 
+_SURE = 0.95
+
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """What to compute. min_face_px: the smallest side looked for, in full-size pixels.
 
-    rotations: where no face is found, look again with the picture turned by 90, 180 and 270 degrees.
+    rotations: where no face is found for sure, look again with the picture turned by 90, 180 and 270 degrees.
     """
 
     min_face_px: int = 40
@@ -77,14 +79,17 @@ class Analyzer:
     def _detect(self, frame: Frame, pyramid: Pyramid, wanted: Wanted) -> Detections:
         min_face_px = wanted.min_face_px / frame.scale
         found = self._detector.detect(frame, pyramid, min_face_px)
-        turns = (1, 2, 3) if wanted.rotations and len(found.boxes) == 0 else ()
-        for turn in turns:
-            pixels = np.ascontiguousarray(np.rot90(frame.pixels, turn))
-            turned = Frame(pixels, pixels.shape[1], pixels.shape[0], frame.source)
-            found = self._detector.detect(turned, Pyramid(turned), min_face_px)
-            if len(found.boxes):
-                return _turned_back(found, turn, pyramid.width, pyramid.height)
-        return found
+        if not wanted.rotations or (found.confidences > _SURE).any():
+            return found
+        # A face that lies on its side is sometimes found, badly: the surest of the four ways up is the right one.
+        turned = [self._detect_turned(frame, turn, min_face_px) for turn in (1, 2, 3)]
+        return max([found, *turned], key=lambda detections: float(detections.confidences.sum()))
+
+    def _detect_turned(self, frame: Frame, turn: int, min_face_px: float) -> Detections:
+        pixels = np.ascontiguousarray(np.rot90(frame.pixels, turn))
+        turned = Frame(pixels, pixels.shape[1], pixels.shape[0], frame.source)
+        found = self._detector.detect(turned, Pyramid(turned), min_face_px)
+        return _turned_back(found, turn, frame.pixels.shape[1], frame.pixels.shape[0])
 
     def _describe(
         self, frame: Frame, pyramid: Pyramid, found: Detections, i: int, emotions: tuple[Emotion, ...] | None

@@ -80,18 +80,17 @@ def best_threshold(same: Scores, different: Scores, comparisons: Comparisons, ba
 def _wrong(comparisons: Comparisons, balanced: bool, fallback: float) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Which of the same and of the different pairs are told wrong."""
     same, different = comparisons.same, comparisons.different
-    wrong = np.zeros(len(same.scores), dtype=np.bool_), np.zeros(len(different.scores), dtype=np.bool_)
+    wrong_same = np.zeros(len(same.scores), dtype=np.bool_)
+    wrong_different = np.zeros(len(different.scores), dtype=np.bool_)
     cells, of_same, of_different = _cells(same.folds, different.folds)
     for number, cell in enumerate(cells):
-        apart = ~np.isin(cells, cell).any(axis=1)
+        apart = np.asarray(~np.isin(cells, cell).any(axis=1))
         threshold = best_threshold(
             same.scores[apart[of_same]], different.scores[apart[of_different]], comparisons, balanced, fallback
         )
-        here = of_same == number
-        wrong[0][here] = same.scores[here] < threshold
-        here = of_different == number
-        wrong[1][here] = different.scores[here] >= threshold
-    return wrong
+        wrong_same |= (of_same == number) & (same.scores < threshold)
+        wrong_different |= (of_different == number) & (different.scores >= threshold)
+    return wrong_same, wrong_different
 
 
 def _cells(same: Folds, different: Folds) -> tuple[NDArray[np.int64], NDArray[np.intp], NDArray[np.intp]]:

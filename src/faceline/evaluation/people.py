@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceline.evaluation.comparisons import Ints, Photos, rows_of
-from faceline.evaluation.rates import MIN_EXPECTED, Estimate, Times, estimate, threshold_above
+from faceline.evaluation.rates import MIN_EXPECTED, Estimate, Statistic, Times, estimate, threshold_above
 from faceline.similarity import Calibration, Normalised, Rule, Scorer, Scores, pair_scores
 from faceline.types import Decision, Vector
 
@@ -86,48 +86,52 @@ def find(probes: Vector, people: Ints, gallery: Normalised, gallery_people: Ints
     return Probes(people, best.astype(np.float32), second.astype(np.float32), person == people)
 
 
-def rank_one(searches: Searches) -> Estimate | None:
-    """The part of known probes whose most similar person is the right one."""
+def found_first(searches: Searches) -> Statistic:
+    """Rank-1: the part of known probes whose most similar person is the right one."""
     known = searches.known
-    return estimate(lambda times: [_mean(known.right, times[known.person])], searches.people)[0]
+    return lambda times: [_mean(known.right, times[known.person])]
 
 
 def identified(
     searches: Searches, rates: Sequence[float] = FALSE_POSITIVE_RATES, min_expected: float = MIN_EXPECTED
-) -> list[Estimate | None]:
+) -> Statistic:
     """TPIR: the part of known probes found rightly, with a score above all but so many of the unknown probes (FPIR).
 
-    None where fewer than `min_expected` unknown probes are expected to be above. The gallery stays as it is while the
+    NaN where fewer than `min_expected` unknown probes are expected to be above. The gallery stays as it is while the
     people on the probes are drawn for the intervals.
     """
     known, unknown = searches.known, searches.unknown
     order = np.argsort(unknown.best, kind="stable")
     scores, strangers = unknown.best[order], unknown.person[order]
 
-    def found(times: Times) -> list[float]:
+    def statistic(times: Times) -> list[float]:
         weights = times[strangers]
         thresholds = [threshold_above(scores, weights, rate * float(weights.sum())) for rate in rates]
-        return [
-            _mean(known.right & (known.best > t), times[known.person]) if rate * len(scores) >= min_expected else np.nan
-            for rate, t in zip(rates, thresholds, strict=True)
-        ]
+        found = [_mean(known.right & (known.best > t), times[known.person]) for t in thresholds]
+        return [f if rate * len(scores) >= min_expected else np.nan for f, rate in zip(found, rates, strict=True)]
 
-    return estimate(found, searches.people)
+    return statistic
 
 
-def named(searches: Searches, calibration: Calibration, rule: Rule) -> Named:
-    """What `rule` says of every probe, with as many people enrolled as there are."""
+def outcomes(searches: Searches, calibration: Calibration, rule: Rule) -> Statistic:
+    """What `rule` answers with as many people enrolled as there are: the parts that `Named` lists, in its order."""
     known, unknown = searches.known, searches.unknown
     said, said_of_strangers = (_decisions(probes, calibration, rule, searches.enrolled) for probes in (known, unknown))
     match = said == Decision.MATCH
+    of_known = (match & known.right, match & ~known.right, said == Decision.UNKNOWN, said == Decision.AMBIGUOUS)
+    named_strangers = said_of_strangers == Decision.MATCH
 
-    def parts(times: Times) -> list[float]:
-        strangers, weights = times[unknown.person], times[known.person]
-        outcomes = (match & known.right, match & ~known.right, said == Decision.UNKNOWN, said == Decision.AMBIGUOUS)
-        named_strangers = _mean(said_of_strangers == Decision.MATCH, strangers)
-        return [named_strangers, *(_mean(outcome, weights) for outcome in outcomes)]
+    def statistic(times: Times) -> list[float]:
+        weights = times[known.person]
+        return [_mean(named_strangers, times[unknown.person]), *(_mean(outcome, weights) for outcome in of_known)]
 
-    return Named(rule.threshold(searches.enrolled), *estimate(parts, searches.people))
+    return statistic
+
+
+def named(searches: Searches, calibration: Calibration, rule: Rule) -> Named:
+    """What `rule` answers, with intervals."""
+    parts = estimate(outcomes(searches, calibration, rule), searches.people)
+    return Named(rule.threshold(searches.enrolled), *parts)
 
 
 def _decisions(probes: Probes, calibration: Calibration, rule: Rule, enrolled: int) -> NDArray[np.str_]:

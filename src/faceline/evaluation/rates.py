@@ -16,6 +16,7 @@ from faceline.evaluation.comparisons import Comparisons
 from faceline.similarity import Calibration, Scores, rate_at_similarity
 
 Times = NDArray[np.float64]
+Statistic = Callable[[Times], list[float]]
 FALSE_MATCH_RATES = (1e-2, 1e-3, 1e-4, 1e-5)
 CLAIMED_SIMILARITIES = (50, 80, 90, 99)
 MIN_EXPECTED = 10  # a rate measured on fewer strangers than this says nothing
@@ -30,9 +31,7 @@ class Estimate:
     ci95: tuple[float, float] | None
 
 
-def estimate(
-    statistic: Callable[[Times], Sequence[float]], people: int, draws: int = DRAWS, seed: int = 0
-) -> list[Estimate | None]:
+def estimate(statistic: Statistic, people: int, draws: int = DRAWS, seed: int = 0) -> list[Estimate | None]:
     """What `statistic` says of everybody once, with intervals from people drawn anew; None where it says NaN.
 
     statistic: from how many times each of the people is there, float64 (people,), to its values.
@@ -47,45 +46,51 @@ def estimate(
     ]
 
 
-def accepted_rates(comparisons: Comparisons, rates: Sequence[float], times: Times) -> list[float]:
-    """TAR: the part of the same pairs that scores above all but these parts of the strangers."""
-    same, weights = comparisons.same, times[comparisons.same.first]
-    if weights.sum() == 0:
-        return [np.nan] * len(rates)
-    strangers = comparisons.strangers_weight(times)
-    thresholds = _thresholds(comparisons, [rate * strangers for rate in rates], times)
-    above = np.cumsum(weights[::-1])[::-1]
-    starts = np.searchsorted(same.scores, thresholds, side="right")
-    accepted = np.append(above, 0.0)[starts] / weights.sum()
-    enough = np.array(rates) * comparisons.compared >= MIN_EXPECTED
-    return [float(rate) for rate in np.where(enough, accepted, np.nan)]
+def true_accepts(comparisons: Comparisons, rates: Sequence[float] = FALSE_MATCH_RATES) -> Statistic:
+    """TAR: the part of the same pairs that scores above all but these parts of the strangers.
+
+    NaN where fewer than ten strangers are expected to match.
+    """
+    same = comparisons.same
+    enough = [rate * comparisons.compared >= MIN_EXPECTED for rate in rates]
+
+    def statistic(times: Times) -> list[float]:
+        weights = times[same.first]
+        strangers = comparisons.strangers_weight(times)
+        thresholds = _thresholds(comparisons, [rate * strangers for rate in rates], times)
+        above = np.append(np.cumsum(weights[::-1])[::-1], 0.0)
+        starts = np.searchsorted(same.scores, thresholds, side="right")
+        return [
+            float(above[start] / above[0]) if good and above[0] else np.nan
+            for start, good in zip(starts, enough, strict=True)
+        ]
+
+    return statistic
 
 
-def accepted(comparisons: Comparisons) -> list[Estimate | None]:
-    """TAR at FALSE_MATCH_RATES; None where fewer than ten strangers are expected to match."""
-    return estimate(lambda times: accepted_rates(comparisons, FALSE_MATCH_RATES, times), comparisons.people)
-
-
-def false_matches(comparisons: Comparisons, calibration: Calibration) -> list[Estimate | None]:
-    """The rate really measured at CLAIMED_SIMILARITIES; None where fewer than ten strangers are expected to match."""
+def false_matches(
+    comparisons: Comparisons, calibration: Calibration, similarities: Sequence[float] = CLAIMED_SIMILARITIES
+) -> Statistic:
+    """The part of strangers that really reaches these similarities; NaN where fewer than ten are expected to."""
     strangers = comparisons.different
-    starts = [int(np.searchsorted(strangers.scores, calibration.score_at(s))) for s in CLAIMED_SIMILARITIES]
-    expected = [rate_at_similarity(s) * comparisons.compared for s in CLAIMED_SIMILARITIES]
+    starts = [int(np.searchsorted(strangers.scores, calibration.score_at(s))) for s in similarities]
     # Where not even the lowest listed score is below the asked one, some that reach it may not be listed.
     known = [
-        e >= MIN_EXPECTED and (start > 0 or comparisons.complete) for e, start in zip(expected, starts, strict=True)
+        rate_at_similarity(s) * comparisons.compared >= MIN_EXPECTED and (start > 0 or comparisons.complete)
+        for s, start in zip(similarities, starts, strict=True)
     ]
+    tail = slice(min(starts), None)
 
-    def rates(times: Times) -> list[float]:
+    def statistic(times: Times) -> list[float]:
         total = comparisons.strangers_weight(times)
-        first, second = strangers.first[min(starts) :], strangers.second[min(starts) :]
-        above = np.append(np.cumsum((times[first] * times[second])[::-1])[::-1], 0.0)
+        weights = times[strangers.first[tail]] * times[strangers.second[tail]]
+        above = np.append(np.cumsum(weights[::-1])[::-1], 0.0)
         return [
-            float(above[start - min(starts)]) / total if good and total else np.nan
+            float(above[start - min(starts)] / total) if good and total else np.nan
             for start, good in zip(starts, known, strict=True)
         ]
 
-    return estimate(rates, comparisons.people)
+    return statistic
 
 
 def threshold_above(scores: Scores, weights: Times, allowed: float) -> float:

@@ -13,8 +13,8 @@ from faceline.evaluation.curves import Curve, curve_of
 from faceline.evaluation.embedded import EmbeddedPhotos
 from faceline.evaluation.listed import compare_listed
 from faceline.evaluation.pairs import Pair, people_of, read_pairs
-from faceline.evaluation.people import Named, Searches, identified, named, rank_one, search_first_photos
-from faceline.evaluation.rates import Estimate, accepted, false_matches
+from faceline.evaluation.people import Named, Searches, found_first, identified, named, search_first_photos
+from faceline.evaluation.rates import Estimate, estimate, false_matches, true_accepts
 from faceline.gallery.sources import expand
 from faceline.similarity import Calibration, Rule, Scorer
 from faceline.types import Refusal
@@ -125,9 +125,9 @@ def _evaluate_pairs(target: Path, embed: Embed, scorer: Scorer) -> Report:
 def _measured(comparisons: Comparisons, searches: Searches | None, balanced: bool, fallback: float) -> Measured:
     return Measured(
         cross_validate(comparisons, balanced, fallback),
-        tuple(accepted(comparisons)),
-        rank_one(searches) if searches else None,
-        tuple(identified(searches)) if searches else None,
+        tuple(estimate(true_accepts(comparisons), comparisons.people)),
+        estimate(found_first(searches), searches.people)[0] if searches else None,
+        tuple(estimate(identified(searches), searches.people)) if searches else None,
         curve_of(comparisons),
     )
 
@@ -147,7 +147,7 @@ def _report(
         balanced=False,
         default=measured,
         cosine=cosine,
-        claims=tuple(false_matches(comparisons, scorer.calibration)),
+        claims=tuple(estimate(false_matches(comparisons, scorer.calibration), comparisons.people)),
         named=None,
         enrolled=0,
         missed=tuple(Refusal(path, reason.removeprefix(f"{path}: ")) for path, reason in embedded.missed),

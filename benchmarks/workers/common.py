@@ -1,0 +1,93 @@
+"""What the workers share. A worker is a process with one engine in it; it runs in that engine's interpreter.
+
+Standard library only, so that it adds nothing to what is measured. One job comes as JSON on standard input: `task`
+(one of TASKS), `photos` (paths), `min_face` (pixels), `repetitions`, `options`. The answer is the last line of standard
+output.
+"""
+
+import json
+import platform
+import resource
+import sys
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Protocol
+
+Box = tuple[float, float, float, float]  # left, top, width, height
+Job = dict[str, Any]
+
+
+class Engine(Protocol):
+    """One of the things compared. uncounted_s: CPU seconds so far that are the benchmark's own, not the engine's."""
+
+    packages: tuple[str, ...]
+    uncounted_s: float
+
+    def analyze(self, photo: str) -> list[Box]:
+        """Decodes, detects, aligns and embeds all faces of a photo."""
+
+    def detect(self, photo: str) -> list[Box]:
+        """Decodes and detects."""
+
+
+def serve(open_engine: Callable[[Job], Engine]) -> None:
+    job = json.load(sys.stdin)
+    engine = open_engine(job)
+    answer = TASKS[job["task"]](engine, job)
+    answer["versions"] = {name: version(name) for name in engine.packages}
+    print(json.dumps(answer))
+
+
+def cpu(engine: Engine, job: Job) -> Job:
+    """CPU milliseconds a photo of each repetition, after one that does not count; user and system time of all threads."""
+    photos = job["photos"]
+    faces = sum(len(engine.analyze(photo)) for photo in photos)
+    milliseconds = []
+    for _ in range(job["repetitions"]):
+        start = time.process_time() - engine.uncounted_s
+        for photo in photos:
+            engine.analyze(photo)
+        milliseconds.append((time.process_time() - engine.uncounted_s - start) * 1000 / len(photos))
+    return {"milliseconds": milliseconds, "faces": faces}
+
+
+def detect(engine: Engine, job: Job) -> Job:
+    """The boxes of each photo."""
+    return {"boxes": [engine.detect(photo) for photo in job["photos"]]}
+
+
+def start(engine: Engine, job: Job) -> Job:
+    """When the first photo's embeddings were there, on the machine's monotonic clock; peak memory then and at the end."""
+    first, *others = job["photos"]
+    faces = len(engine.analyze(first))
+    at, first_peak = time.monotonic(), peak_mb()
+    for photo in others:
+        engine.analyze(photo)
+    return {"at": at, "faces": faces, "first_peak_mb": first_peak, "peak_mb": peak_mb()}
+
+
+def peak_mb() -> float:
+    """Largest resident memory of this process so far.
+
+    Linux counts the parent's memory into ru_maxrss of a process that it started, VmHWM only this process's own.
+    """
+    status = Path("/proc/self/status")
+    if status.is_file():
+        found = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
+        return int(found.split()[1]) / 1024
+    unit = 1 if platform.system() == "Darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1024**2
+
+
+def resident_mb() -> float:
+    """Resident memory of this process now; 0 where the system has no /proc."""
+    status = Path("/proc/self/status")
+    if not status.is_file():
+        return 0.0
+    found = next(line for line in status.read_text().splitlines() if line.startswith("VmRSS:"))
+    return int(found.split()[1]) / 1024
+
+
+TASKS = {"cpu": cpu, "detect": detect, "start": start}

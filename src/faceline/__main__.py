@@ -1,0 +1,5 @@
+"""`python -m faceline`."""
+
+from faceline.cli import main
+
+main()
