@@ -1,13 +1,16 @@
 """The composition root: which adapter does what, opened when first needed and closed together."""
 
+import threading
 from functools import cached_property
 from types import TracebackType
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from faceline.config import Settings
 from faceline.engine.analyzer import Analyzer
-from faceline.events import ObjectCreated, to_json
+from faceline.errors import InputError, NotFoundError, SettingError
+from faceline.events import ObjectCreated, from_json, to_json
 from faceline.gallery.collection import Collection
-from faceline.gallery.enrolment import Enroller
+from faceline.gallery.enrolment import Enroller, Outcome, Photo
 from faceline.loading import image_limits, open_analyzer, wanted
 from faceline.local.database import Database
 from faceline.local.directory import DataDirectory, UpLock, open_directory, read_admin_key
@@ -25,6 +28,21 @@ from faceline.pipelines.worker import Worker
 from faceline.similarity import Rule, Scorer
 
 QUEUE = "face-input-queue"
+_ALL = 1_000_000  # dead letters: more than anybody has
+
+T = TypeVar("T")
+
+
+class _Once(cached_property[T]):
+    """A cached_property that two threads never compute twice, as it was before Python 3.12."""
+
+    if not TYPE_CHECKING:
+
+        def __get__(self, instance: Any, owner: Any = None) -> Any:
+            if instance is None:
+                return self
+            with instance._lock:
+                return super().__get__(instance, owner)
 
 
 class App:
@@ -32,6 +50,7 @@ class App:
 
     def __init__(self, settings: Settings, threads: int = 1) -> None:
         self.settings, self._threads = settings, threads
+        self._lock = threading.RLock()
         self._databases: list[Database] = []
         self._collections: dict[str, Collection] = {}
 
@@ -47,55 +66,56 @@ class App:
         while self._databases:
             self._databases.pop().close()
 
-    @cached_property
+    @_Once
     def directory(self) -> DataDirectory:
         return open_directory(self.settings.data)
 
-    @cached_property
+    @_Once
     def analyzer(self) -> Analyzer:
         return open_analyzer(self.settings, self._threads)
 
-    @cached_property
+    @_Once
     def scorer(self) -> Scorer:
         return scorer_of(BUILTIN)
 
-    @cached_property
+    @_Once
     def rule(self) -> Rule:
         s = self.settings
         return Rule(s.strangers_named, s.min_similarity, s.ambiguity_margin)
 
-    @cached_property
+    @_Once
     def collections(self) -> SqliteCollections:
         return SqliteCollections(self._gallery)
 
-    @cached_property
+    @_Once
     def face_records(self) -> SqliteFaceRecords:
         return SqliteFaceRecords(self._gallery)
 
-    @cached_property
+    @_Once
     def objects(self) -> Objects:
         return Objects(self.directory.buckets, ObjectIndex(self._state))
 
-    @cached_property
+    @_Once
     def queue(self) -> SqliteQueue:
         return SqliteQueue(self._state, QUEUE, self.settings.max_receives)
 
-    @cached_property
+    @_Once
     def records(self) -> SqliteRecords:
         return SqliteRecords(self._state)
 
-    @cached_property
+    @_Once
     def receipts(self) -> SqliteReceipts:
         return SqliteReceipts(self._state)
 
     def collection(self, name: str | None = None) -> Collection:
         """The collection in memory, shared by all callers in this process. It need not exist yet."""
         name = name or self.settings.collection
-        if name not in self._collections:
-            self._collections[name] = Collection(
-                name, self.face_records, self.scorer, self.rule, self.settings.person_score
-            )
-        return self._collections[name]
+        with self._lock:
+            if name not in self._collections:
+                self._collections[name] = Collection(
+                    name, self.face_records, self.scorer, self.rule, self.settings.person_score
+                )
+            return self._collections[name]
 
     def enroller(self, name: str | None = None) -> Enroller:
         """Makes the collection where there is none. Raises ModelMismatchError when it was built with another model."""
@@ -104,15 +124,25 @@ class App:
         s = self.settings
         return Enroller(name, self.face_records, self.analyzer, image_limits(s), s.keep_crops)
 
+    def enroll(self, photo: Photo) -> Outcome:
+        """Enrols into the settings' collection, which is made again when somebody dropped it."""
+        try:
+            return self._enroller.enroll_photo(photo)
+        except NotFoundError:
+            return self.enroller().enroll_photo(photo)
+
     def pipeline(self) -> ImagePipeline:
+        """Raises ModelMismatchError when the settings' collection was built with another model."""
         s = self.settings
+        if s.collection:
+            self._enroller  # noqa: B018 (opened now, so that a wrong collection is told at the start)
         return ImagePipeline(
             objects=self.objects,
             records=self.records,
             receipts=self.receipts,
             analyzer=self.analyzer,
             collection=self.collection() if s.collection else None,
-            enroller=self.enroller() if s.collection else None,
+            enroll=self.enroll if s.collection else None,
             places=self.places,
             limits=image_limits(s),
             wanted=wanted(s),
@@ -121,7 +151,14 @@ class App:
 
     @property
     def places(self) -> Places:
+        """Raises SettingError for prefixes that cannot be told apart: results would be taken for photos."""
         s = self.settings
+        prefixes = {name: getattr(s, name) for name in ("input_prefix", "processed_prefix", "enroll_prefix")}
+        for name, prefix in prefixes.items():
+            if not prefix.endswith("/"):
+                raise SettingError(f"{name} is {prefix!r}; it must be a folder that ends with /")
+            if any(prefix.startswith(other) for key, other in prefixes.items() if key != name):
+                raise SettingError(f"{name} {prefix!r} lies within another prefix; the three must be apart: {prefixes}")
         return Places(s.input_bucket, s.input_prefix, s.processed_prefix, s.enroll_prefix)
 
     def worker(self) -> Worker:
@@ -134,7 +171,10 @@ class App:
         return BucketWatcher(self.objects, places, self.announce, s.settle_s)
 
     def announce(self, event: ObjectCreated) -> None:
-        self.queue.send(to_json(event), deduplication_id=event.event_id)
+        """Asks for the work on new bytes; the same bytes may have been under this key before others were."""
+        self.receipts.discard(event.event_id)
+        # With the time, so that a message in hand, which may have seen other bytes, does not swallow this one.
+        self.queue.send(to_json(event), deduplication_id=f"{event.event_id} {event.time}")
 
     def up_lock(self) -> UpLock:
         """Held by the one `faceline up` of this data directory."""
@@ -150,16 +190,27 @@ class App:
 
     def is_dead(self, event: ObjectCreated) -> bool:
         """Whether the event's message failed too often."""
-        return any(letter.body == to_json(event) for letter in self.queue.list())
+        return any(event.event_id in _event_ids(letter.body) for letter in self.queue.list(_ALL))
 
-    @cached_property
+    @_Once
+    def _enroller(self) -> Enroller:
+        return self.enroller()
+
+    @_Once
     def _state(self) -> Database:
         return self._opened(Database(self.directory.state, STATE))
 
-    @cached_property
+    @_Once
     def _gallery(self) -> Database:
         return self._opened(Database(self.directory.gallery, GALLERY))
 
     def _opened(self, database: Database) -> Database:
         self._databases.append(database)
         return database
+
+
+def _event_ids(body: str) -> list[str]:
+    try:
+        return [event.event_id for event in from_json(body)]
+    except InputError:  # buried because it is no notification
+        return []

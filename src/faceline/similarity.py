@@ -28,8 +28,8 @@ _BLOCK = 2048
 class Normalised:
     """Embeddings of one model with what their cohort says of each.
 
-    vectors: float32 (n, d), rows of unit length. gain, offset: float32 (n,), so that the score of x and y is
-    cosine · (gain_x + gain_y) − offset_x − offset_y.
+    vectors: float32 (n, d), rows of unit length, or shorter for means of several photos. gain, offset: float32 (n,);
+    the score of x and y is cosine · (gain_x + gain_y) − offset_x − offset_y.
     """
 
     vectors: Vector
@@ -45,7 +45,7 @@ class Cohort:
     top: int
 
     def normalise(self, vectors: Vector) -> Normalised:
-        """vectors: float32 (n, d), rows of unit length."""
+        """vectors: float32 (n, d), rows as `Normalised` has them."""
         parts = [self._statistics(vectors[i : i + _BLOCK]) for i in range(0, len(vectors), _BLOCK)]
         empty = np.empty((2, 0), dtype=np.float32)
         mean, deviation = np.concatenate([empty, *parts], axis=1)
@@ -163,14 +163,19 @@ class Rule:
     ambiguity: float = 1.0
 
     def threshold(self, people: int) -> float:
-        """The similarity that a match needs with so many people enrolled."""
-        return round(max(self.min_similarity, similarity_at_rate(self.strangers_named / max(people, 1))), 2)
+        """The similarity that a match needs with so many people enrolled, as far as similarities tell rates apart."""
+        return round(float(np.interp(self._needed(people), _LOG_RATES, _SIMILARITIES)), 2)
 
     def decide(self, log_rates: NDArray[np.float64], people: int) -> Decision:
         """log_rates: log10 of the false-match rate of the best candidates' scores, one a person, best first."""
-        needed = math.log10(rate_at_similarity(self.threshold(people)))
+        needed = self._needed(people)
         if len(log_rates) == 0 or log_rates[0] > needed:
             return Decision.UNKNOWN
         if len(log_rates) > 1 and log_rates[1] <= needed and log_rates[1] - log_rates[0] < self.ambiguity:
             return Decision.AMBIGUOUS
         return Decision.MATCH
+
+    def _needed(self, people: int) -> float:
+        """log10 of the false-match rate that one person's score may have at most."""
+        shared = math.log10(self.strangers_named / max(people, 1))
+        return min(shared, math.log10(rate_at_similarity(self.min_similarity)))

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from faceline.errors import InputError
-from faceline.evaluation.calibrate import cross_fitted_strangers, fit
+from faceline.evaluation.calibrate import StrangerPairs, cross_fitted_strangers, fit
 from faceline.evaluation.cohort import MATCH_RATE, invent, stranger_cosine
 from faceline.types import Vector
 
@@ -36,7 +36,7 @@ def test_inventions_resemble_their_sources_no_more_than_unrelated_people_do() ->
 
 
 def test_a_cohort_has_the_asked_size_unit_rows_and_a_tenth_that_counts() -> None:
-    cohort = invent(*made(60, 2, seed=1), size=300)
+    cohort = invent(*made(200, 2, seed=1), size=300)
     assert cohort.vectors.shape == (300, DIMENSIONS)
     assert cohort.vectors.dtype == np.float32
     assert cohort.top == 30
@@ -44,7 +44,7 @@ def test_a_cohort_has_the_asked_size_unit_rows_and_a_tenth_that_counts() -> None
 
 
 def test_the_same_seed_invents_the_same() -> None:
-    photos = made(60, 2, seed=1)
+    photos = made(200, 2, seed=1)
     np.testing.assert_array_equal(invent(*photos, size=100).vectors, invent(*photos, size=100).vectors)
 
 
@@ -54,7 +54,7 @@ def test_too_few_people_are_refused() -> None:
 
 
 def test_a_fitted_calibration_holds_for_people_it_has_not_seen() -> None:
-    embeddings, people = made(900, 1, seed=1)
+    embeddings, people = made(1200, 1, seed=1)
     fitted = fit(cross_fitted_strangers(embeddings, people), bootstraps=20)
     others, others_people = made(700, 1, seed=2)
     cohort = invent(embeddings, people)
@@ -67,9 +67,19 @@ def test_a_fitted_calibration_holds_for_people_it_has_not_seen() -> None:
         assert rate / 2 < measured < rate * 2
     assert (np.diff(fitted.calibration.scores) > 0).all()
     assert all(low <= high for low, high in fitted.intervals)
-    assert fitted.stranger_pairs == 2 * (450 * 449 // 2)
+    assert fitted.stranger_pairs == 600 * 599
 
 
 def test_too_few_pairs_are_not_calibrated() -> None:
+    pairs = np.arange(5000, dtype=np.intp)
+    strangers = StrangerPairs(np.linspace(0, 1, 5000, dtype=np.float32), pairs, pairs + 5000, 10_000)
     with pytest.raises(ValueError, match="too few to calibrate"):
-        fit(cross_fitted_strangers(*made(110, 1, seed=1)), bootstraps=2)
+        fit(strangers, bootstraps=2)
+
+
+def test_people_who_are_too_alike_are_refused() -> None:
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(60, 4))  # so few axes that every invention is a copy
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    with pytest.raises(InputError, match="too few or too alike"):
+        invent(rows.astype(np.float32), np.array([f"n{i}" for i in range(60)]), size=100)

@@ -80,7 +80,7 @@ def test_the_identified_part_is_right_and_above_the_allowed_strangers() -> None:
     searches = Searches(known, strangers, 4, 1100)
     assert identified(searches, (0.01, 0.6))(np.ones(1100)) == pytest.approx([2 / 4, 3 / 4])
     assert np.isnan(identified(searches, (0.009,))(np.ones(1100))[0])
-    assert identified(searches, (0.009,), min_expected=0)(np.ones(1100)) == [0.5]
+    assert identified(searches, (0.009,), min_expected=0)(np.ones(1100)) == [0.25]
 
 
 def test_the_rule_names_confuses_and_refuses() -> None:

@@ -27,7 +27,8 @@ RULE = Rule(strangers_named=0.01, min_similarity=80.0, ambiguity=1.0)
 
 def unit_rows(n: int, dimensions: int = 16, seed: int = 0) -> Vector:
     rows = np.random.default_rng(seed).normal(size=(n, dimensions)).astype(np.float32)
-    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    return rows
 
 
 COHORT = Cohort(unit_rows(300, seed=9), 30)

@@ -13,10 +13,15 @@ app = typer.Typer(no_args_is_help=False, invoke_without_command=True)
 
 
 @app.callback()
+def collections(context: typer.Context, data: Data = None, as_json: Json = False) -> None:
+    """Who is known: list (which needs no saying), show, drop."""
+    if not context.invoked_subcommand:
+        listed(context, data, as_json)
+
+
+@app.command("list")
 def listed(context: typer.Context, data: Data = None, as_json: Json = False) -> None:
     """All collections: people, faces, model, and the similarity that a name needs at this size."""
-    if context.invoked_subcommand:
-        return
     with App(common(context).settings(data)) as app_:
         infos = app_.collections.list()
         rows = [(i.name, i.people, i.faces, app_.rule.threshold(i.people), i.model, i.created_at) for i in infos]

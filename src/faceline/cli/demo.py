@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
@@ -186,14 +187,23 @@ def _plain() -> bytes:
     return buffer.getvalue()
 
 
+def _program() -> str:
+    """faceline as the reader started it, so that the printed commands work when copied."""
+    started = Path(sys.argv[0])
+    if started.name == "__main__.py":
+        return f"{Path(sys.executable).name} -m faceline"
+    return str(started) if started.name != sys.argv[0] else started.name
+
+
 def _say_where(app: App) -> None:
+    faceline = _program()
     data, bucket = app.settings.data, app.settings.input_bucket
     print_text(
         f"""
 annotated pictures  {data}/pictures
 results as JSON     {data}/buckets/{bucket}/{app.settings.processed_prefix}
-records             faceline --data {data} records
-enrol people        faceline --data {data} enroll PHOTO --name NAME
-keep it running     faceline --data {data} up
+records             {faceline} --data {data} records
+enrol people        {faceline} --data {data} enroll PHOTO --name NAME
+keep it running     {faceline} --data {data} up
                     and drop photos into {data}/buckets/{bucket}/{app.settings.input_prefix}"""
     )

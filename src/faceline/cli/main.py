@@ -1,6 +1,7 @@
 """`faceline`: its commands, its global options, and what happens to errors."""
 
 import sys
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated
 
@@ -52,6 +53,8 @@ app.add_typer(models.app, name="models", help="The networks: where they are, bui
 
 def main() -> None:
     """The program's entry."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # names that this terminal cannot show are no failure
     try:
         app()
     except KeyboardInterrupt:

@@ -1,5 +1,6 @@
 """put, records, dead-letters: photos into buckets, and what became of them."""
 
+import json
 import threading
 import time
 from dataclasses import asdict
@@ -45,8 +46,7 @@ def put(
             events.append(event)
         if wait:
             _wait(app, [e for e in events if e], not as_json)
-            for row, event in zip(rows, events, strict=True):
-                row["result"] = _result(app, event) if event else None
+            rows = [_with_result(app, row, event) for row, event in zip(rows, events, strict=True)]
     _show_put(rows, as_json)
 
 
@@ -151,8 +151,16 @@ def _is_settled(app: App, event: ObjectCreated) -> bool:
     return app.receipts.result(event.event_id) is not None or app.is_dead(event)
 
 
-def _result(app: App, event: ObjectCreated) -> str | None:
-    return app.receipts.result(event.event_id)
+def _with_result(app: App, row: dict[str, Any], event: ObjectCreated | None) -> dict[str, Any]:
+    """The row with `result`, what was done with the photo, and with `error` where that failed."""
+    if event is None or not app.starts_work(event.bucket, event.key):
+        return row | {"result": None}
+    text, error = app.receipts.result(event.event_id), None
+    result = json.loads(text) if text else {"status": "dead"}
+    if result["status"] not in ("done", "enrolled"):
+        reason = result.get("reason", "failed too often; see `faceline dead-letters list`")
+        error = f"{row['source']}: {reason.removeprefix(f'{event.key}: ')}"
+    return row | {"result": result, "error": error}
 
 
 def _show_put(rows: list[dict[str, Any]], as_json: bool) -> None:
@@ -160,12 +168,17 @@ def _show_put(rows: list[dict[str, Any]], as_json: bool) -> None:
     if as_json:
         print_json(rows)
     else:
-        good = [(r["source"], f"{r['bucket']}/{r['key']}", r.get("result")) for r in rows if not r["error"]]
+        good = [(r["source"], f"{r['bucket']}/{r['key']}", _result_text(r)) for r in rows if not r["error"]]
         print_table(("photo", "object", "result"), good)
     for error in errors:
         note(f"faceline: {error}")
     if errors:
         raise typer.Exit(1)
+
+
+def _result_text(row: dict[str, Any]) -> str | None:
+    result = row.get("result")
+    return " ".join(f"{name}={value}" for name, value in result.items()) if result else None
 
 
 def _record_row(record: Record) -> tuple[object, ...]:

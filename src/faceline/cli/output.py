@@ -14,7 +14,12 @@ _PIPE_WIDTH = 500  # columns of tables that go to a file or a pipe: nobody wants
 
 
 def print_json(document: Any) -> None:
-    sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=2) + "\n")
+    text = json.dumps(document, ensure_ascii=False, indent=2)
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:  # a file name that is not UTF-8, or a terminal of another encoding
+        text = json.dumps(document, indent=2)
+    sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
 
 

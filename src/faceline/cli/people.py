@@ -16,7 +16,7 @@ from faceline.evaluation.embedded import EmbeddedPhotos, embed_photos
 from faceline.evaluation.plot import save_plot
 from faceline.evaluation.report import evaluate as measure
 from faceline.gallery.sources import Labelled, expand
-from faceline.loading import image_limits, worker_count
+from faceline.loading import image_limits, wanted, worker_count
 from faceline.pipelines.documents import enrolment_document
 from faceline.types import Enrolment, Refusal
 
@@ -94,7 +94,9 @@ def evaluate(
     with App(settings) as app, progress_bar("photos", None, not as_json) as advance:
 
         def embed(photos: Sequence[tuple[Path, str]]) -> EmbeddedPhotos:
-            return embed_photos(photos, app.analyzer, image_limits(settings), worker_count(settings), advance)
+            return embed_photos(
+                photos, app.analyzer, image_limits(settings), worker_count(settings), advance, wanted(settings)
+            )
 
         report = measure(target, embed, app.scorer, app.rule)
     if plot:

@@ -7,17 +7,18 @@ from typing import Annotated, Any
 
 import typer
 
+from faceline.api import Faceline
 from faceline.app import App
 from faceline.cli.drawn import draw_detections, draw_identifications
 from faceline.cli.options import CollectionName, Data, Json, MinFace, common
 from faceline.cli.output import note, print_json, print_table, print_text, progress_bar
 from faceline.config import Settings
 from faceline.engine.session import cores
-from faceline.errors import InputError, NoFaceError, NotFoundError, UsageError
+from faceline.errors import InputError, NotFoundError, UsageError
 from faceline.images import image_paths, read
 from faceline.loading import image_limits, wanted, worker_count
 from faceline.pipelines.documents import comparison_document, detection_document, identified_document
-from faceline.types import Comparison, Face, Frame, Identification
+from faceline.types import Face, Frame, Identification
 
 Photos = Annotated[list[Path], typer.Argument(help="Photos, or folders of photos.", show_default=False)]
 Draw = Annotated[Path | None, typer.Option("--draw", metavar="DIR", help="Write annotated pictures there.")]
@@ -84,18 +85,13 @@ def identify(
 def compare(context: typer.Context, photo_a: Path, photo_b: Path, as_json: Json = False) -> None:
     """Compare the largest faces of two photos."""
     settings = common(context).settings()
-    with App(settings, min(cores(), 4)) as app:
-        a, b = (_largest(app, settings, path) for path in (photo_a, photo_b))
-        assert a.embedding is not None
-        assert b.embedding is not None
-        similarity = app.scorer.similarity_of(a.embedding.values, b.embedding.values)
-        same = similarity >= settings.min_similarity
-        comparison = Comparison(similarity, same, app.scorer.model, app.scorer.calibration.measured, a.box, b.box)
+    with Faceline(settings) as faceline:
+        comparison = faceline.compare(photo_a, photo_b)
     if as_json:
         print_json(comparison_document(comparison))
         return
-    verdict = "the same person" if same else "different people, or not sure"
-    print_text(f"similarity {similarity:.2f} of 100: {verdict} (same from {settings.min_similarity:g})")
+    verdict = "the same person" if comparison.same else "different people, or not sure"
+    print_text(f"similarity {comparison.similarity:.2f} of 100: {verdict} (same from {settings.min_similarity:g})")
 
 
 def _each(
@@ -135,13 +131,6 @@ def _advancing(results: Iterator[Any], advance: Callable[[int], None]) -> Iterat
 def _threads(photos: Sequence[Path]) -> int:
     """All cores for one photo; for many, workers with one core each are faster."""
     return min(cores(), 4) if len(photos) == 1 and not photos[0].is_dir() else 1
-
-
-def _largest(app: App, settings: Settings, path: Path) -> Face:
-    faces = app.analyzer.analyze([read(path, image_limits(settings))], wanted(settings))[0]
-    if not faces:
-        raise NoFaceError(f"{path}: no face found; faces under {settings.min_face_px} px are not looked for")
-    return faces[0]
 
 
 def _check_gallery(app: App, settings: Settings) -> None:

@@ -4,7 +4,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from typing import Annotated, Any
 
@@ -14,11 +14,12 @@ import uvicorn
 from faceline.app import App
 from faceline.cli.options import CollectionName, Data, common
 from faceline.cli.output import note, print_text
-from faceline.errors import ConflictError
+from faceline.errors import ConflictError, StorageError
 from faceline.loading import worker_count
 from faceline.web.server import create
 
 HOST = "127.0.0.1"
+_LAST_REQUESTS_S = 3  # how long a slow upload may hold up the stopping
 
 
 def register(app: typer.Typer) -> None:
@@ -36,26 +37,30 @@ def up(
     settings = common(context).settings(data, collection).with_(port=port)
     with App(settings) as app:
         if worker:
-            with working(app):
+            with stop_signal() as stop, working(app):
                 print_text(f"faceline works on {settings.data.resolve()}")
-                wait_for_signal()
+                sys.stdout.flush()
+                stop()
             return
         serve(app)
 
 
 def serve(app: App) -> None:
     """Until SIGTERM or SIGINT."""
+    app.up_lock().check()  # before the port is taken, which the other one may hold too
     with closing(_listening(app.settings.port)) as listener, _locked(app, listener.getsockname()[1]):
         app.objects.make_bucket(app.settings.input_bucket)
         app.objects.sweep()
         watcher = app.watcher()
         web = create(app, app.admin_key(), watcher.announce)
-        server = uvicorn.Server(uvicorn.Config(web, log_level="warning", access_log=False, lifespan="off"))
-        with working(app), _started(watcher), _serving(server, listener):
+        config = uvicorn.Config(
+            web, log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=_LAST_REQUESTS_S
+        )
+        with stop_signal() as stop, working(app), _started(watcher), _serving(uvicorn.Server(config), listener):
             url = f"http://{HOST}:{listener.getsockname()[1]}"
             print_text(f"faceline is up: {url}, data in {app.settings.data.resolve()}")
             sys.stdout.flush()
-            wait_for_signal()
+            stop()
             note("stopping: finishing the work in hand")
 
 
@@ -76,13 +81,21 @@ def working(app: App) -> Iterator[None]:
             thread.join()
 
 
-def wait_for_signal() -> None:
-    """Returns on SIGTERM or SIGINT, and gives the signals back as they were."""
+@contextmanager
+def stop_signal() -> Iterator[Callable[[], None]]:
+    """Yields a function that returns once SIGTERM or SIGINT came; on leaving the signals are as they were.
+
+    A signal that comes while we are still starting counts too.
+    """
     arrived = threading.Event()
     before = {number: signal.signal(number, lambda *_: arrived.set()) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
+
+    def stop() -> None:
         while not arrived.wait(0.5):  # a bounded wait: on Windows an endless one would not be interrupted
             pass
+
+    try:
+        yield stop
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -96,6 +109,8 @@ def _serving(server: uvicorn.Server, listener: socket.socket) -> Iterator[None]:
     try:
         while not server.started and thread.is_alive():
             thread.join(0.01)
+        if not server.started:
+            raise StorageError(f"the HTTP server did not start on {listener.getsockname()}; its message is above")
         yield
     finally:
         server.should_exit = True
@@ -127,6 +142,7 @@ def _listening(port: int) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((HOST, port))
+        listener.listen()  # now, so that of two that start together only one gets the port
     except OSError as error:
         listener.close()
         raise ConflictError(

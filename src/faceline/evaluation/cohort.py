@@ -16,13 +16,14 @@ from faceline.types import Vector
 _BLOCK = 16
 _MIN_PEOPLE = 50
 _TOP_SHARE = 0.1
+_MAX_DRAWS = 200  # times the size asked for; of LFW's people every fourth invention is kept
 MATCH_RATE = 1e-3
 
 
 def invent(embeddings: Vector, people: NDArray[np.str_], size: int = 4000, seed: int = 0) -> Cohort:
     """embeddings: float32 (n, d), rows of unit length. people: (n,), whose photo each row is.
 
-    Raises InputError for fewer than 50 people.
+    Raises InputError for fewer than 50 people, or when nearly everything invented resembles one of them.
     """
     photos_of = [np.flatnonzero(people == name) for name in np.unique(people)]
     if len(photos_of) < _MIN_PEOPLE:
@@ -33,10 +34,14 @@ def invent(embeddings: Vector, people: NDArray[np.str_], size: int = 4000, seed:
     coordinates = (embeddings - mean) @ axes.T
     limit = stranger_cosine(embeddings, people, MATCH_RATE)
     kept: list[Vector] = []
-    while sum(map(len, kept)) < size:
+    for _ in range(_MAX_DRAWS):
+        if sum(map(len, kept)) >= size:
+            break
         drawn = _mixed(coordinates, photos_of, size, rng) @ axes + mean
         drawn /= np.linalg.norm(drawn, axis=1, keepdims=True)
         kept.append(drawn[(drawn @ embeddings.T).max(axis=1) < limit].astype(np.float32))
+    else:
+        raise InputError(f"the {len(photos_of)} people are too few or too alike to invent {size} others; add people")
     return Cohort(np.concatenate(kept)[:size], round(size * _TOP_SHARE))
 
 

@@ -62,7 +62,7 @@ def _pair(path: Path, line: int, row: dict[str, str]) -> Pair:
     if row["same"] not in ("0", "1"):
         raise InputError(f"{where}: same must be 0 or 1, not {row['same']!r}")
     fold = row.get("fold")
-    if fold == "":
+    if "fold" in row and not fold:
         raise InputError(f"{where}: the fold is empty; give one on every line, or leave the column out")
     photos = [_photo(where, path.parent, row[column]) for column in ("path_a", "path_b")]
     return Pair(photos[0], photos[1], row["same"] == "1", fold)

@@ -56,8 +56,7 @@ def true_accepts(comparisons: Comparisons, rates: Sequence[float] = FALSE_MATCH_
 
     def statistic(times: Times) -> list[float]:
         weights = times[same.first]
-        strangers = comparisons.strangers_weight(times)
-        thresholds = _thresholds(comparisons, [rate * strangers for rate in rates], times)
+        thresholds = _thresholds(comparisons, rates, times)
         above = np.append(np.cumsum(weights[::-1])[::-1], 0.0)
         starts = np.searchsorted(same.scores, thresholds, side="right")
         return [
@@ -103,13 +102,14 @@ def threshold_above(scores: Scores, weights: Times, allowed: float) -> float:
     return float(scores[::-1][rank]) if rank < len(scores) else -np.inf
 
 
-def _thresholds(comparisons: Comparisons, allowed: list[float], times: Times) -> list[float]:
+def _thresholds(comparisons: Comparisons, rates: Sequence[float], times: Times) -> list[float]:
     strangers = comparisons.different
     # Only the nearest can decide: four times as many as the highest rate needs, since a draw can change their weight.
-    tail = slice(-max(int(4 * max(FALSE_MATCH_RATES) * comparisons.compared), 1), None)
+    tail = slice(-max(int(4 * max(rates) * comparisons.compared), 1), None)
     scores = strangers.scores[tail]
     weights = times[strangers.first[tail]] * times[strangers.second[tail]]
-    found = [threshold_above(scores, weights, some) for some in allowed]
+    total = comparisons.strangers_weight(times)
+    found = [threshold_above(scores, weights, rate * total) for rate in rates]
     lowest = float(scores[0]) if len(scores) < comparisons.compared and len(scores) else -np.inf
     return [max(t, lowest) for t in found]
 

@@ -11,12 +11,13 @@ from itertools import islice
 from faceline.engine.analyzer import Analyzer, Wanted
 from faceline.errors import InputError
 from faceline.gallery.sources import Labelled
-from faceline.geometry import ABOUT_AS_LARGE
+from faceline.geometry import ABOUT_AS_LARGE, visible_area
 from faceline.images import ImageLimits, crop_with_margin, encode_jpeg, read_bytes, to_frame
 from faceline.ports import Crop, FaceRecords, NewFace
 from faceline.types import Enrolment, Face, FaceRecord, Frame, Refusal
 
 _BATCH = 64
+_WHOLE = 0.95  # the visible part of a face that is not cut off
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,7 @@ class Enroller:
         except InputError as error:
             return Outcome(photo.source, refusal=_reason(photo.source, error))
         faces = self._analyzer.analyze([frame], Wanted())[0]
-        refusal = refusal_of(faces)
+        refusal = refusal_of(faces, frame.width, frame.height)
         if refusal:
             return Outcome(photo.source, refusal=refusal)
         return Outcome(photo.source, self._new_face(photo, frame, faces[0]))
@@ -136,16 +137,24 @@ class Enroller:
         return len(new), refused
 
 
-def refusal_of(faces: list[Face]) -> str | None:
-    """Why the first of these faces, the one that the photo is of, cannot be enrolled; None when it can."""
+def refusal_of(faces: list[Face], width: int, height: int) -> str | None:
+    """Why the first of these faces, the one that the photo is of, cannot be enrolled; None when it can.
+
+    A face about as large makes the photo one of several people, unless the picture's edge cuts it off: then the photo
+    was framed on the first. width, height: of the full-size picture.
+    """
     if not faces:
         return "no face"
     if not faces[0].quality.usable:
         return "poor quality: " + ", ".join(faces[0].quality.reasons)
-    rivals = [f for f in faces[1:] if f.box.area >= ABOUT_AS_LARGE * faces[0].box.area and f.quality.usable]
-    if rivals:
+    if any(_rivals(face, faces[0], width, height) for face in faces[1:]):
         return f"several faces ({len(faces)}), none of them clearly the largest; crop the photo to the person"
     return None
+
+
+def _rivals(face: Face, first: Face, width: int, height: int) -> bool:
+    visible = visible_area(face.box, width, height)
+    return visible >= ABOUT_AS_LARGE * first.box.area and visible >= _WHOLE * face.box.area and face.quality.usable
 
 
 def _seen_before(photo: Photo, known: FaceRecord) -> Outcome:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from faceline import __version__
-from faceline.errors import StorageError
+from faceline.errors import InputError, StorageError
 
 Step = str | Callable[[sqlite3.Connection], None]
 Row = tuple[Any, ...]
@@ -117,9 +117,14 @@ def migrate(connection: sqlite3.Connection, steps: Sequence[Step]) -> None:
 
 @contextmanager
 def said(path: Path) -> Iterator[None]:
-    """SQLite's errors about the file `path`, as StorageError with what to do. Mistakes in our SQL pass unchanged."""
+    """SQLite's errors about the file `path`, as StorageError with what to do. Mistakes in our SQL pass unchanged.
+
+    A text that is not Unicode (a file name of another encoding) is an InputError.
+    """
     try:
         yield
+    except UnicodeEncodeError as error:
+        raise InputError(f"{error.object!a} is not valid Unicode; rename it") from error
     except (sqlite3.IntegrityError, sqlite3.ProgrammingError):
         raise
     except sqlite3.DatabaseError as error:

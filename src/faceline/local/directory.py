@@ -90,13 +90,16 @@ class UpLock:
         descriptor = _open_lock(self._path)
         if not _lock(descriptor, wait=False):
             os.close(descriptor)
-            raise ConflictError(
-                f"{self._holder()}; stop it, choose another --data, or help it with `faceline up --worker`"
-            )
+            raise self._conflict()
         started = datetime.now(UTC).isoformat(timespec="seconds")
         os.truncate(descriptor, 0)
         os.write(descriptor, json.dumps({"pid": os.getpid(), "port": port, "started": started}).encode())
         self._descriptor = descriptor
+
+    def check(self) -> None:
+        """Raises ConflictError, as `acquire` would, while some process holds it."""
+        if self.held():
+            raise self._conflict()
 
     def held(self) -> bool:
         """Whether some process holds it now."""
@@ -112,6 +115,11 @@ class UpLock:
             os.truncate(self._descriptor, 0)
             os.close(self._descriptor)
             self._descriptor = None
+
+    def _conflict(self) -> ConflictError:
+        return ConflictError(
+            f"{self._holder()}; stop it, choose another --data, or help it with `faceline up --worker`"
+        )
 
     def _holder(self) -> str:
         where = f"in {self._path.parent}"

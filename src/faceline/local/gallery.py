@@ -99,9 +99,11 @@ class SqliteCollections:
 
     def drop(self, name: str) -> None:
         self.get(name)
-        records = SqliteFaceRecords(self._database)
-        records.remove(name, [record.face_id for record in records.find(name)])
-        self._database.write("DELETE FROM collections WHERE name = ?", (name,))
+        with self._database.transaction() as connection, _counted(connection, name) as generation:
+            rows = connection.execute("SELECT face_id FROM faces WHERE collection = ?", (name,)).fetchall()
+            _delete(connection, name, generation, [row[0] for row in rows])
+            connection.execute("DELETE FROM collections WHERE name = ?", (name,))
+        _wipe_log(self._database)
 
 
 class SqliteFaceRecords:
@@ -127,15 +129,9 @@ class SqliteFaceRecords:
     def remove(self, collection: str, face_ids: Sequence[str]) -> int:
         if not face_ids:
             return 0
-        removed = 0
         with self._database.transaction() as connection, _counted(connection, collection) as generation:
-            for face_id in face_ids:
-                sql = "DELETE FROM faces WHERE collection = ? AND face_id = ?"
-                if connection.execute(sql, (collection, face_id)).rowcount:
-                    values = (collection, next(generation), face_id)
-                    connection.execute("INSERT INTO removed VALUES (?, ?, ?)", values)
-                    removed += 1
-        self._wipe_log()
+            removed = _delete(connection, collection, generation, face_ids)
+        _wipe_log(self._database)
         return removed
 
     def changes(self, collection: str, since: int, limit: int) -> Changes:
@@ -164,14 +160,24 @@ class SqliteFaceRecords:
         rows = self._database.rows(sql, (collection, face_id))
         return Crop(rows[0][0], tuple((x, y) for x, y in json.loads(rows[0][1]))) if rows else None
 
-    def _wipe_log(self) -> None:
-        """SQLite overwrites deleted rows in the file; the write-ahead log still has them until it is emptied."""
-        for _ in range(20):
-            busy = self._database.rows("PRAGMA wal_checkpoint(TRUNCATE)")[0][0]
-            if not busy:
-                return
-            time.sleep(0.05)
-        _log.warning("deleted faces stay in the write-ahead log until its readers are done")
+
+def _delete(connection: Any, collection: str, generation: Iterator[int], face_ids: Sequence[str]) -> int:
+    deleted = 0
+    for face_id in face_ids:
+        sql = "DELETE FROM faces WHERE collection = ? AND face_id = ?"
+        if connection.execute(sql, (collection, face_id)).rowcount:
+            connection.execute("INSERT INTO removed VALUES (?, ?, ?)", (collection, next(generation), face_id))
+            deleted += 1
+    return deleted
+
+
+def _wipe_log(database: Database) -> None:
+    """SQLite overwrites deleted rows in the file; the write-ahead log still has them until it is emptied."""
+    for _ in range(20):
+        if database.checkpoint():
+            return
+        time.sleep(0.05)
+    _log.warning("deleted faces stay in the write-ahead log until its readers are done")
 
 
 def _check_models(collection: str, model: str, faces: Sequence[NewFace]) -> None:

@@ -94,8 +94,8 @@ class SqliteQueue:
                     lease = CASE WHEN receive_count < :max THEN lower(hex(randomblob(16))) END,
                     visible_at = :until,
                     died_at = CASE WHEN receive_count >= :max THEN :now END,
-                    reason = CASE WHEN receive_count >= :max THEN :reason || coalesce('; the last error: ' || reason, '')
-                             ELSE reason END
+                    reason = CASE WHEN receive_count < :max THEN reason
+                             ELSE :reason || coalesce('; the last error: ' || reason, '') END
                  WHERE id IN (SELECT id FROM messages WHERE queue = :queue AND died_at IS NULL AND visible_at <= :now
                               ORDER BY visible_at, id LIMIT :limit)
                  RETURNING id, message_id, body, receive_count, lease"""

@@ -3,7 +3,8 @@
 import json
 import logging
 import time
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import Any
@@ -12,7 +13,7 @@ from faceline.engine.analyzer import Analyzer, Wanted
 from faceline.errors import InputError, NotFoundError
 from faceline.events import ObjectCreated
 from faceline.gallery.collection import Collection
-from faceline.gallery.enrolment import Enroller, Photo
+from faceline.gallery.enrolment import Outcome, Photo
 from faceline.gallery.sources import label_of
 from faceline.images import ImageLimits, decode
 from faceline.pipelines.documents import box_document, emotion_documents, face_document, identification_document
@@ -21,7 +22,6 @@ from faceline.types import Decision, Face, Frame, Identification
 
 _log = logging.getLogger("faceline.pipelines.images")
 
-_MAX_DOCUMENT_BYTES = 50_000_000
 _STATUS = {Decision.MATCH: "matched", Decision.UNKNOWN: "unknown", Decision.AMBIGUOUS: "ambiguous"}
 
 
@@ -37,14 +37,14 @@ class Places:
 
 @dataclass(frozen=True, slots=True)
 class ImagePipeline:
-    """Everything that one photo passes on its way. collection, enroller: None only detects."""
+    """Everything that one photo passes on its way. collection, enroll: None only detects."""
 
     objects: ObjectStore
     records: Records
     receipts: Receipts
     analyzer: Analyzer
     collection: Collection | None
-    enroller: Enroller | None
+    enroll: Callable[[Photo], Outcome] | None
     places: Places
     limits: ImageLimits
     wanted: Wanted
@@ -56,8 +56,8 @@ class ImagePipeline:
         A photo that cannot be used is a result too; only failures of the storage or the engine raise.
         """
         started = time.perf_counter()
-        if self.enroller and event.key.startswith(self.places.enroll_prefix):
-            result = self._enroll(event, self.enroller)
+        if self.enroll and event.key.startswith(self.places.enroll_prefix):
+            result = self._enroll(event, self.enroll)
         elif event.key.startswith(self.places.input_prefix):
             result = self._ingest(event)
         else:
@@ -67,6 +67,20 @@ class ImagePipeline:
         return result
 
     def _ingest(self, event: ObjectCreated) -> dict[str, Any]:
+        """Until the bytes that were looked at are still there: so old bytes never have the last word.
+
+        Two workers may hold two events of one key, and the one with the older bytes may be the slower one.
+        """
+        while True:
+            etag, result = self._take_in(event)
+            try:
+                if self.objects.head(event.bucket, event.key).etag == etag:
+                    return result
+            except NotFoundError:
+                return result
+
+    def _take_in(self, event: ObjectCreated) -> tuple[str, dict[str, Any]]:
+        """The etag of the bytes that are there now, and what was done with them."""
         info, frame, faces, error = self._examine(event)
         found = self.collection.identify(faces) if self.collection else []
         timestamp = datetime.now(UTC).isoformat(timespec="milliseconds")
@@ -74,20 +88,10 @@ class ImagePipeline:
         self.records.replace(info.bucket, info.key, rows)
         target = self._processed_key(event)
         document = self._document(info, timestamp, frame, faces, found) | {"error": error}
-        self._forget_older(event, info, target)
         self.objects.put(info.bucket, target, json.dumps(document, ensure_ascii=False, indent=2).encode())
         # No names in the result: receipts outlive whoever is forgotten.
-        return {"status": "error" if error else "done", "faces": len(faces), "processed": target}
-
-    def _forget_older(self, event: ObjectCreated, info: ObjectInfo, target: str) -> None:
-        """When other bytes were under this key, their receipt ends: should they come again, they are new."""
-        try:
-            _, data = self.objects.get(event.bucket, target, _MAX_DOCUMENT_BYTES)
-            etag = json.loads(data)["file"]["etag"]
-        except (NotFoundError, InputError, ValueError, LookupError, TypeError):
-            return  # nothing of ours is there to replace
-        if etag != info.etag:
-            self.receipts.discard(replace(event, etag=etag, version="").event_id)
+        result = {"status": "error" if error else "done", "faces": len(faces), "processed": target}
+        return info.etag, result | ({"reason": error} if error else {})
 
     def _examine(self, event: ObjectCreated) -> tuple[ObjectInfo, Frame | None, list[Face], str | None]:
         info = self.objects.head(event.bucket, event.key)
@@ -99,7 +103,7 @@ class ImagePipeline:
             return info, None, [], str(error)
         return info, frame, self.analyzer.analyze([frame], self.wanted)[0], None
 
-    def _enroll(self, event: ObjectCreated, enroller: Enroller) -> dict[str, Any]:
+    def _enroll(self, event: ObjectCreated, enroll: Callable[[Photo], Outcome]) -> dict[str, Any]:
         parts = PurePosixPath(event.key.removeprefix(self.places.enroll_prefix)).parts
         name = parts[0] if len(parts) > 1 else label_of(event.key)
         source = f"{event.bucket}/{event.key}"
@@ -107,7 +111,7 @@ class ImagePipeline:
             _, data = self.objects.get(event.bucket, event.key, self.limits.max_bytes)
         except InputError as error:
             return {"status": "refused", "reason": str(error)}
-        outcome = enroller.enroll_photo(Photo(data, name, source))
+        outcome = enroll(Photo(data, name, source))
         if outcome.refusal:
             _log.warning("photo not enrolled", extra={"key": event.key, "reason": outcome.refusal})
             return {"status": "refused", "reason": outcome.refusal}

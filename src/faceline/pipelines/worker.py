@@ -35,8 +35,12 @@ class Worker:
     def run(self, stop: threading.Event) -> None:
         """Works until `stop` is set; the message in hand is finished first."""
         while not stop.is_set():
-            for message in self.queue.receive(1, self.lease_s, wait_s=0.5):
-                self.take(message)
+            try:
+                for message in self.queue.receive(1, self.lease_s, wait_s=0.5):
+                    self.take(message)
+            except Exception:  # noqa: BLE001 (a full disk passes; a worker that ended would leave `up` idle for good)
+                _log.exception("the worker cannot reach its queue; it tries again", extra={"in_s": self.retry_delay_s})
+                stop.wait(self.retry_delay_s)
 
     def drain(self) -> None:
         """Works until no message is visible."""
@@ -53,10 +57,10 @@ class Worker:
             # The body will never become a notification: more deliveries would not help.
             self.dead_letters.bury(message, str(error))
             _log.error("message buried", extra={"message_id": message.message_id, "reason": str(error)})
-        except BusyError:
-            self.queue.release(message, self.retry_delay_s)
+        except BusyError as error:
+            self.queue.release(message, self._delay_s(message), str(error))
         except Exception as error:  # noqa: BLE001 (whatever one photo breaks, the next one must get its turn)
-            delay_s = self.retry_delay_s * 2 ** min(message.receive_count, 6)
+            delay_s = self._delay_s(message)
             self.queue.release(message, delay_s, f"{type(error).__name__}: {error}")
             _log.exception("message failed", extra={"message_id": message.message_id, "retry_in_s": delay_s})
         else:
@@ -86,6 +90,10 @@ class Worker:
                 # The photo was taken away before its turn came: that is a result, not a failure to repeat.
                 return {"status": "gone", "reason": str(error)}
 
+    def _delay_s(self, message: Message) -> float:
+        """Twice as long after every delivery: neither a failure nor a slow other worker uses them all up at once."""
+        return self.retry_delay_s * 2.0 ** min(message.receive_count - 1, 6)
+
     @contextmanager
     def _kept(self, message: Message) -> Any:
         with _beating(self.lease_s, lambda: self.queue.extend(message, self.lease_s)):
@@ -99,8 +107,11 @@ def _beating(lease_s: float, extend: Callable[[], bool]) -> Any:
 
     def beat() -> None:
         while not ended.wait(lease_s / 3):
-            if not extend():
-                return
+            try:
+                if not extend():
+                    return
+            except FacelineError as error:
+                _log.warning("a lease could not be extended; the next beat tries again", extra={"error": str(error)})
 
     thread = threading.Thread(target=beat, name="faceline-heartbeat", daemon=True)
     thread.start()

@@ -33,3 +33,8 @@ async def http_error(request: Request, error: Exception) -> JSONResponse:
     status = HTTPStatus(getattr(error, "status_code", 500))
     detail = f"{request.method} {request.url.path}: {getattr(error, 'detail', status.phrase)}"
     return problem(status, detail, dict(getattr(error, "headers", None) or {}))
+
+
+async def gone(request: Request, error: Exception) -> JSONResponse:
+    """Starlette's handler for clients that leave within an upload: nobody reads this, but it is no failure of ours."""
+    return problem(HTTPStatus.BAD_REQUEST, f"{request.url.path}: the upload broke off")

@@ -1,5 +1,6 @@
 """The HTTP interface: photos in, results out. Everything that touches storage runs in threads."""
 
+import re
 import tempfile
 from collections.abc import Callable
 from dataclasses import asdict
@@ -10,7 +11,7 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
@@ -19,7 +20,7 @@ from faceline.app import App
 from faceline.errors import FacelineError, UsageError
 from faceline.ports import ObjectInfo, RecordQuery
 from faceline.web.access import Access
-from faceline.web.problems import faceline_error, http_error, problem
+from faceline.web.problems import faceline_error, gone, http_error, problem
 
 _IN_MEMORY = 1_000_000  # bytes of an upload kept in memory before a temporary file takes over
 _QUERY = ("image", "person", "since", "until", "status")
@@ -48,7 +49,7 @@ def create(app: App, key: str, announce: Callable[[ObjectInfo], Any]) -> Starlet
         Route("/buckets/{bucket}/{key:path}", endpoints.put_object, methods=["PUT"]),
         Route("/buckets/{bucket}/{key:path}", endpoints.delete_object, methods=["DELETE"]),
     ]
-    handlers = {FacelineError: faceline_error, HTTPException: http_error}
+    handlers = {FacelineError: faceline_error, HTTPException: http_error, ClientDisconnect: gone}
     return Starlette(routes=routes, middleware=[Middleware(Access, key=key)], exception_handlers=handlers)
 
 
@@ -118,6 +119,6 @@ class _Endpoints:
 
 
 def _limit(text: str) -> int:
-    if not text.isdigit() or not 1 <= int(text) <= 100_000:
-        raise UsageError(f"limit must be a number from 1 to 100000, not {text!r}")
+    if not re.fullmatch("[1-9][0-9]{0,5}", text) or int(text) > 100_000:
+        raise UsageError(f"limit must be a number from 1 to 100000, not {text[:20]!r}")
     return int(text)

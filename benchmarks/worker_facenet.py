@@ -13,15 +13,16 @@ import types
 
 import numpy as np
 import torch
-from common import Box, Job, serve
 from PIL import Image
+from worker import Box, Job, serve
 
 _uncounted = [0.0]
 
 
 def batched_nms(boxes, scores, classes, threshold):
     start = time.process_time()
-    keep = _nms((boxes + classes[:, None] * (boxes.max() + 1)).numpy(), scores.numpy(), threshold)
+    offsets = classes[:, None] * (boxes.max() + 1 if len(boxes) else 0)
+    keep = _nms((boxes + offsets).numpy(), scores.numpy(), threshold)
     _uncounted[0] += time.process_time() - start
     return torch.from_numpy(keep)
 

@@ -8,7 +8,7 @@ Its detector's smallest face is 80 px, halved by each doubling of the picture.
 import math
 
 import face_recognition
-from common import Box, Job, serve
+from worker import Box, Job, serve
 
 
 class FaceRecognition:

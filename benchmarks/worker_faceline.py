@@ -1,7 +1,8 @@
 """faceline, through its public Python API. Its settings come from the environment, as a user would give them."""
 
+from worker import Box, Job, serve
+
 import faceline
-from common import Box, Job, serve
 
 
 class Faceline:

@@ -22,8 +22,11 @@ Job = dict[str, Any]
 class Engine(Protocol):
     """One of the things compared. uncounted_s: CPU seconds so far that are the benchmark's own, not the engine's."""
 
-    packages: tuple[str, ...]
-    uncounted_s: float
+    @property
+    def packages(self) -> tuple[str, ...]: ...
+
+    @property
+    def uncounted_s(self) -> float: ...
 
     def analyze(self, photo: str) -> list[Box]:
         """Decodes, detects, aligns and embeds all faces of a photo."""
@@ -41,7 +44,7 @@ def serve(open_engine: Callable[[Job], Engine]) -> None:
 
 
 def cpu(engine: Engine, job: Job) -> Job:
-    """CPU milliseconds a photo of each repetition, after one that does not count; user and system time of all threads."""
+    """User and system CPU milliseconds a photo, of all threads, for each repetition after one that does not count."""
     photos = job["photos"]
     faces = sum(len(engine.analyze(photo)) for photo in photos)
     milliseconds = []
@@ -59,7 +62,7 @@ def detect(engine: Engine, job: Job) -> Job:
 
 
 def start(engine: Engine, job: Job) -> Job:
-    """When the first photo's embeddings were there, on the machine's monotonic clock; peak memory then and at the end."""
+    """When the first photo's embeddings were there, by the machine's monotonic clock; peak memory then and later."""
     first, *others = job["photos"]
     faces = len(engine.analyze(first))
     at, first_peak = time.monotonic(), peak_mb()

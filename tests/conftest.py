@@ -1,0 +1,58 @@
+"""What all tests share: built models, a real face, the reference photos."""
+
+import io
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from faceline.app import App
+from faceline.config import load
+from faceline.loading import model_store
+from made import open_app
+
+
+@pytest.fixture(scope="session")
+def models_dir() -> Path:
+    """The built models, in FACELINE_MODELS_DIR or the user's cache; a fresh machine builds them here, once."""
+    store = model_store(load())
+    store.build()
+    return store.directory
+
+
+@pytest.fixture(scope="session")
+def astronaut() -> NDArray[np.uint8]:
+    """uint8 (512, 512, 3) RGB: one large face."""
+    from skimage import data  # noqa: PLC0415 (slow to import, and most tests need no face)
+
+    photo: NDArray[np.uint8] = data.astronaut()  # type: ignore[no-untyped-call]
+    return photo
+
+
+@pytest.fixture(scope="session")
+def astronaut_jpeg(astronaut: NDArray[np.uint8]) -> bytes:
+    stream = io.BytesIO()
+    Image.fromarray(astronaut).save(stream, "JPEG", quality=95)
+    return stream.getvalue()
+
+
+@pytest.fixture(scope="session")
+def test_data() -> Path:
+    """The reference photos. Without them a test is skipped, but not in CI, where a skipped test looks like a passed one."""
+    folder = os.environ.get("FACELINE_TEST_DATA")
+    if folder:
+        return Path(folder)
+    if os.environ.get("CI"):
+        pytest.fail("FACELINE_TEST_DATA does not name the reference photos; in CI this is a failure")
+    pytest.skip("FACELINE_TEST_DATA does not name the reference photos")
+
+
+@pytest.fixture
+def made_app(tmp_path: Path) -> Iterator[App]:
+    """The embedded profile on a new data directory, with an analyzer that sees what `made.photo` says."""
+    with open_app(tmp_path / "data") as app:
+        yield app
