@@ -10,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from commands import Cli
 from faceline.app import App
 from faceline.config import load
 from faceline.loading import model_store
@@ -42,7 +43,7 @@ def astronaut_jpeg(astronaut: NDArray[np.uint8]) -> bytes:
 
 @pytest.fixture(scope="session")
 def test_data() -> Path:
-    """The reference photos. Without them a test is skipped, but not in CI, where a skipped test looks like a passed one."""
+    """The reference photos. A test without them is skipped, but fails in CI, where skipping would look like passing."""
     folder = os.environ.get("FACELINE_TEST_DATA")
     if folder:
         return Path(folder)
@@ -56,3 +57,12 @@ def made_app(tmp_path: Path) -> Iterator[App]:
     """The embedded profile on a new data directory, with an analyzer that sees what `made.photo` says."""
     with open_app(tmp_path / "data") as app:
         yield app
+
+
+@pytest.fixture
+def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cli:
+    """`cli("detect", photo)` runs `faceline detect PHOTO` in the folder `tmp_path`, without the user's settings."""
+    for name in [name for name in os.environ if name.startswith("FACELINE_") and name != "FACELINE_MODELS_DIR"]:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    return Cli(monkeypatch, capsys)

@@ -5,12 +5,14 @@ The faces of a photo are persons n, n + 1, …; a person's embedding is always t
 """
 
 import io
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from faceline.app import App
@@ -18,7 +20,7 @@ from faceline.config import Settings
 from faceline.engine.analyzer import Wanted
 from faceline.events import ObjectCreated
 from faceline.models.spaces import BUILTIN
-from faceline.ports import NewFace, ObjectInfo
+from faceline.ports import NewFace, ObjectInfo, Record, RecordQuery
 from faceline.types import (
     BoundingBox,
     Embedding,
@@ -32,6 +34,7 @@ from faceline.types import (
     Vector,
 )
 
+BUCKET = "face-input-bucket"
 MODEL = BUILTIN.model
 BOX = BoundingBox(4.0, 6.0, 20.0, 25.0)
 _EMOTIONS = ("happy", "neutral", "sad", "fear", "angry", "disgust", "surprise")
@@ -48,19 +51,17 @@ def photo(faces: int = 1, person: int = 0, salt: int = 0) -> bytes:
 
 def vector(person: int) -> Vector:
     """float32 (128,) of unit length; those of two persons are far apart."""
-    values = np.random.default_rng(person).normal(size=BUILTIN.dimensions).astype(np.float32)
-    return values / np.linalg.norm(values)
+    return _unit(np.random.default_rng(person).normal(size=BUILTIN.dimensions))
 
 
 def mixed(a: Vector, b: Vector, part: float) -> Vector:
     """Of unit length, between two vectors: `part` of a and the rest of b."""
-    values = part * a + (1 - part) * b
-    return (values / np.linalg.norm(values)).astype(np.float32)
+    return _unit(part * a + (1 - part) * b)
 
 
 def landmarks(box: BoundingBox) -> Landmarks:
     points = np.array([[0.3, 0.4], [0.7, 0.4], [0.5, 0.6], [0.35, 0.8], [0.65, 0.8]]) * [box.width, box.height]
-    return Landmarks.from_array(points + [box.left, box.top])
+    return Landmarks.from_array(points + np.array([box.left, box.top]))
 
 
 def face(values: Vector | None = None, box: BoundingBox = BOX, reasons: tuple[str, ...] = ()) -> Face:
@@ -118,7 +119,7 @@ class MadeAnalyzer:
         return [replace(each, emotions=moods if wanted.emotions else None) for each in faces]
 
 
-def open_app(data: Path, analyzer: MadeAnalyzer | None = None, **settings: Any) -> App:
+def open_app(data: Path, analyzer: MadeAnalyzer | None = None, /, **settings: Any) -> App:
     """settings: as the fields of `Settings`."""
     app = App(Settings(data=data, **settings))
     vars(app)["analyzer"] = analyzer or MadeAnalyzer()  # where the App would keep the real one
@@ -127,3 +128,37 @@ def open_app(data: Path, analyzer: MadeAnalyzer | None = None, **settings: Any) 
 
 def event_of(info: ObjectInfo) -> ObjectCreated:
     return ObjectCreated(info.bucket, info.key, info.etag, info.size, info.modified_at)
+
+
+class Workflow:
+    """Photos go in as they do by `faceline put`; the worker runs when it is told."""
+
+    def __init__(self, app: App) -> None:
+        self.app, self.worker = app, app.worker()
+
+    def put(self, key: str, data: bytes) -> ObjectCreated:
+        event = event_of(self.app.objects.put(BUCKET, key, data))
+        self.app.watcher().announce(self.app.objects.head(BUCKET, key))
+        return event
+
+    def process(self, key: str, data: bytes) -> dict[str, Any]:
+        """The result of one photo."""
+        event = self.put(key, data)
+        self.worker.drain()
+        result: dict[str, Any] = json.loads(self.app.receipts.result(event.event_id) or "null")
+        return result
+
+    def rows(self, key: str | None = None) -> list[Record]:
+        return self.app.records.query(RecordQuery(image=key))
+
+    def document(self, key: str) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.app.objects.get(BUCKET, key, 1_000_000)[1])
+        return found
+
+    def keys(self, prefix: str = "processed/") -> list[str]:
+        return [info.key for info in self.app.objects.list(BUCKET, prefix)]
+
+
+def _unit(values: NDArray[Any]) -> Vector:
+    unit: Vector = (values / np.linalg.norm(values)).astype(np.float32)
+    return unit

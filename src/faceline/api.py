@@ -10,7 +10,7 @@ from PIL import Image
 from faceline.app import App
 from faceline.config import Settings, load
 from faceline.engine.session import cores
-from faceline.errors import NoFaceError
+from faceline.errors import NoFaceError, UsageError
 from faceline.gallery.enrolment import Photo
 from faceline.gallery.sources import expand
 from faceline.images import to_frame
@@ -53,7 +53,7 @@ class Faceline:
         if isinstance(image, str | Path):
             return enroller.enroll(expand(Path(image), name), worker_count(self.settings))
         if not name:
-            raise ValueError("an image that is not a path needs a name: enroll(image, 'Ada')")
+            raise UsageError("an image that is not a path needs a name: enroll(image, 'Ada')")
         photo = image if isinstance(image, bytes) else to_frame(image, self._limits)
         outcome = enroller.enroll_photo(Photo(photo, name, "image in memory"))
         refused = (Refusal(outcome.source, outcome.refusal),) if outcome.refusal else ()
@@ -65,10 +65,11 @@ class Faceline:
         return self._app.collection().identify(self.detect(image))
 
     def forget(self, name: str) -> int:
-        """Deletes a person's face records, vectors and crops from the collection; returns how many records."""
-        collection = self.settings.collection
-        records = self._app.face_records.find(collection, person=name)
-        return self._app.face_records.remove(collection, [record.face_id for record in records])
+        """Deletes a person as `faceline forget` does, from this collection; returns how many face records.
+
+        Raises NotFoundError when nobody of that name is known.
+        """
+        return sum(self._app.forget(name, self.settings.collection).removed.values())
 
     def close(self) -> None:
         self._app.close()

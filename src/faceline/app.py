@@ -1,5 +1,6 @@
 """The composition root: which adapter does what, opened when first needed and closed together."""
 
+import json
 import threading
 from functools import cached_property
 from types import TracebackType
@@ -23,6 +24,7 @@ from faceline.local.records import SqliteRecords
 from faceline.local.schema import STATE
 from faceline.local.watch import BucketWatcher
 from faceline.models.spaces import BUILTIN, scorer_of
+from faceline.pipelines.forgetting import Eraser, Forgotten
 from faceline.pipelines.images import ImagePipeline, Places
 from faceline.pipelines.worker import Worker
 from faceline.similarity import Rule, Scorer
@@ -122,7 +124,7 @@ class App:
         name = name or self.settings.collection
         self.collections.create(name, self.analyzer.model)
         s = self.settings
-        return Enroller(name, self.face_records, self.analyzer, image_limits(s), s.keep_crops)
+        return Enroller(name, self.face_records, self.analyzer, wanted(s), image_limits(s), s.keep_crops)
 
     def enroll(self, photo: Photo) -> Outcome:
         """Enrols into the settings' collection, which is made again when somebody dropped it."""
@@ -175,6 +177,30 @@ class App:
         self.receipts.discard(event.event_id)
         # With the time, so that a message in hand, which may have seen other bytes, does not swallow this one.
         self.queue.send(to_json(event), deduplication_id=f"{event.event_id} {event.time}")
+
+    def forget(self, name: str, collection: str | None = None) -> Forgotten:
+        """Deletes a person from one collection, or from all and from the results too; see `pipelines.forgetting`."""
+        names = [collection] if collection else [info.name for info in self.collections.list()]
+        eraser = Eraser(self.face_records, self.objects, self.records, self.receipts, self.places)
+        return eraser.forget(name, names, with_results=not collection or collection == self.settings.collection)
+
+    def delete_object(self, bucket: str, key: str) -> None:
+        """Deletes an object; with an uploaded photo go its records, its result and its receipt."""
+        if self.starts_work(bucket, key):
+            self._delete_results(bucket, key)
+        self.objects.delete(bucket, key)
+
+    def _delete_results(self, bucket: str, key: str) -> None:
+        try:
+            info = self.objects.head(bucket, key)
+        except NotFoundError:
+            return
+        event = ObjectCreated(bucket, key, info.etag, info.size, info.modified_at)
+        done = json.loads(self.receipts.result(event.event_id) or "{}")
+        self.receipts.discard(event.event_id)
+        self.records.delete(bucket, key)
+        if "processed" in done:
+            self.objects.delete(bucket, done["processed"])
 
     def up_lock(self) -> UpLock:
         """Held by the one `faceline up` of this data directory."""

@@ -72,8 +72,8 @@ def load(
     environment = os.environ if environment is None else environment
     path = file or (directory or Path()) / "faceline.toml"
     values = _from_file(path) if file or path.is_file() else {}
-    values |= _from_environment(environment)
-    return _checked(values, f"{path.name} or the environment")
+    _checked(values, str(path))
+    return _checked(values | _from_environment(environment), "the environment (FACELINE_…)")
 
 
 def _from_file(path: Path) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from faceline.types import BoundingBox, Face
 Floats = NDArray[np.floating]
 
 ABOUT_AS_LARGE = 0.5  # the part of the largest face's visible area from which two faces count as equally large
-_NMS_BLOCK = 256  # rows of overlaps computed at once, so that many candidates take little memory
+_NMS_BLOCK = 64  # boxes compared with all others at once: little memory, and most others are gone by the next block
 
 
 def iou(boxes_xyxy_a: Floats, boxes_xyxy_b: Floats) -> NDArray[np.float64]:
@@ -35,19 +35,20 @@ def nms(boxes_xyxy: Floats, scores: Floats, threshold: float, by_minimum_area: b
     """
     order = np.argsort(-np.asarray(scores, dtype=np.float64), kind="stable")
     boxes = _rows(boxes_xyxy)[order]
-    areas = _areas(boxes)
-    alive = np.ones(len(boxes), dtype=np.bool_)
-    for first in range(0, len(boxes), _NMS_BLOCK):
-        block = slice(first, first + _NMS_BLOCK)
-        inter = _intersections(boxes[block, None], boxes[None, first:])
-        pair = np.minimum if by_minimum_area else np.add
-        whole = pair(areas[block, None], areas[None, first:])
-        # Multiplied out: an empty box must not divide by zero.
-        over = inter > threshold * (whole if by_minimum_area else whole - inter)
-        for row in range(len(over)):
-            if alive[first + row]:
-                alive[first + row + 1 :] &= ~over[row, row + 1 :]
-    return order[alive]
+    columns = np.ascontiguousarray(np.column_stack([boxes, _areas(boxes)]).T)
+    kept = [order[:0]]
+    while len(order):
+        over = _overlaps(columns[:, :_NMS_BLOCK], columns, threshold, by_minimum_area)
+        n = len(over)
+        alive = np.ones(n, dtype=np.bool_)
+        for row in range(n):
+            if alive[row]:
+                alive[row + 1 :] &= ~over[row, row + 1 : n]
+        kept.append(order[:n][alive])
+        # Most boxes go early: what a kept box of this block covers is never looked at again.
+        rest = n + np.flatnonzero(~over[alive, n:].any(axis=0))
+        columns, order = columns[:, rest], order[rest]
+    return np.concatenate(kept)
 
 
 def square(boxes_xyxy: Floats) -> NDArray[np.float64]:
@@ -106,6 +107,23 @@ def similarity_transform(source_points: Floats, target_points: Floats) -> NDArra
     signs = np.array([1.0, 1.0 if np.linalg.det(left) * np.linalg.det(right) >= 0 else -1.0])
     linear = (sizes * signs).sum() / variance * (left * signs) @ right
     return np.column_stack([linear, target_mean - linear @ source_mean])
+
+
+def _overlaps(
+    a: NDArray[np.float64], b: NDArray[np.float64], threshold: float, by_minimum_area: bool
+) -> NDArray[np.bool_]:
+    """(n, m): whether the boxes overlap by more than `threshold`. a, b: (5, n), (5, m), rows x1 y1 x2 y2 and area."""
+    shared = np.minimum(a[2][:, None], b[2])
+    shared -= np.maximum(a[0][:, None], b[0])
+    np.maximum(shared, 0, out=shared)
+    height = np.minimum(a[3][:, None], b[3])
+    height -= np.maximum(a[1][:, None], b[1])
+    np.maximum(height, 0, out=height)
+    shared *= height
+    # Multiplied out: an empty box must not divide by zero.
+    if by_minimum_area:
+        return np.asarray(shared > threshold * np.minimum(a[4][:, None], b[4]))
+    return np.asarray(shared > threshold * (a[4][:, None] + b[4] - shared))
 
 
 def _rows(boxes_xyxy: Floats) -> NDArray[np.float64]:

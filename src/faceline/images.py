@@ -38,7 +38,7 @@ _SUFFIXES = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".gif", ".bmp", ".dib"),
     *(".tif", ".tiff", ".ico", ".avif", ".heic", ".heif", ".hif"),
 )
-_STRIP_PIXELS = 500_000  # converted at a time; the whole of a large picture never exists in a second mode
+_STRIP_PIXELS = 60_000  # converted at a time; the whole of a large picture never exists in a second mode
 _CROP_SIDE = 400
 _RAW_PROFILE = "Raw profile type exif"  # where ImageMagick puts EXIF into a PNG, as hexadecimal text
 
@@ -231,6 +231,8 @@ def _to_rgb(strip: Image.Image, tone: tuple[float, float, float] | None) -> Imag
         rgba = strip.convert("RGBA")
         white.paste(rgba, mask=rgba)
         return white
+    if strip.mode == "RGB":
+        return strip
     return _of_lab(strip) if strip.mode == "LAB" else strip.convert("RGB")
 
 

@@ -159,7 +159,7 @@ class Record:
     image_id: the key's last part. timestamp: when it was processed. face_id and person: of the matched face record.
     confidence: 0–100, the match's similarity for a match, the detection's confidence otherwise.
     bounding_box: left, top, width, height in full-size upright pixels. emotions: type and confidence, best first.
-    status: matched, unknown, ambiguous, detected (no collection was searched), unusable or error.
+    status: matched, unknown, ambiguous, detected (no collection was searched), forgotten or error.
     face_number: 0 for the largest face of the photo, then 1 and so on.
     """
 
@@ -201,11 +201,15 @@ class Records(Protocol):
         ...
 
     def query(self, query: RecordQuery) -> list[Record]:
-        """By timestamp, then key, then face_number."""
+        """The newest `limit` rows, oldest of them first: by timestamp, then key, then face_number."""
         ...
 
     def delete(self, bucket: str, key: str) -> int:
         """Removes the rows of this object; returns how many."""
+        ...
+
+    def forget(self, person: str) -> int:
+        """Takes the name and face id out of this person's rows, whose status becomes `forgotten`; returns how many."""
         ...
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from faceline.errors import InputError
+from faceline.errors import UsageError
 from faceline.ports import Record, RecordQuery, Records
 
 ANNA = Record(
@@ -59,7 +59,7 @@ class RecordsContract:
         assert records.query(RecordQuery()) == [FAILED]
 
     def test_a_refused_replacement_changes_nothing(self, records: Records) -> None:
-        with pytest.raises(InputError, match="yesterday"):
+        with pytest.raises(UsageError, match="yesterday"):
             records.replace("photos", ANNA.key, [ANNA, replace(ANNA, timestamp="yesterday", face_number=1)])
         assert records.query(RecordQuery(image=ANNA.key)) == [ANNA, STRANGER]
 
@@ -90,15 +90,23 @@ class RecordsContract:
         assert records.query(RecordQuery(since=since)) == [FAILED]
 
     def test_a_bad_time_is_named(self, records: Records) -> None:
-        with pytest.raises(InputError, match="last week"):
+        with pytest.raises(UsageError, match="last week"):
             records.query(RecordQuery(since="last week"))
 
     def test_all_conditions_must_hold(self, records: Records) -> None:
         assert records.query(RecordQuery(image="party.jpg", status="unknown", since="2026-01-01")) == [STRANGER]
         assert records.query(RecordQuery(image="party.jpg", status="error")) == []
 
-    def test_no_more_than_the_limit_come_back(self, records: Records) -> None:
-        assert records.query(RecordQuery(limit=1)) == [ANNA]
+    def test_the_limit_keeps_the_newest_rows(self, records: Records) -> None:
+        assert records.query(RecordQuery(limit=1)) == [FAILED]
+        assert records.query(RecordQuery(limit=2)) == [STRANGER, FAILED]
+
+    def test_forgetting_takes_the_name_out_of_every_row_of_the_person(self, records: Records) -> None:
+        assert records.forget(str(ANNA.person)) == 1
+        assert records.query(RecordQuery(person=ANNA.person)) == []
+        nameless = replace(ANNA, person=None, face_id=None, status="forgotten")
+        assert records.query(RecordQuery(image=ANNA.key)) == [nameless, STRANGER]
+        assert records.forget("nobody") == 0
 
     def test_deleting_says_how_many_rows_there_were(self, records: Records) -> None:
         assert records.delete("photos", ANNA.key) == 2

@@ -10,11 +10,13 @@ import pytest
 from contract import object_store, queues
 from contract import receipts as receipts_contract
 from contract.conftest import Clock
+from contract.face_records import GalleryContract, Stored
 from contract.object_store import BUCKET, ObjectStoreContract
 from contract.queues import MAX_RECEIVES, DeadLettersContract, QueueContract
 from contract.receipts import ReceiptsContract
 from contract.record_table import RecordsContract
 from faceline.local.database import Database
+from faceline.local.gallery import GALLERY, SqliteCollections, SqliteFaceRecords
 from faceline.local.index import ObjectIndex
 from faceline.local.objects import Objects
 from faceline.local.queue import SqliteQueue
@@ -94,3 +96,29 @@ class TestObjects(ObjectStoreContract):
     @pytest.fixture
     def connect(self, objects: Objects) -> object_store.Connect:
         return partial(open_objects, objects.root.parent)
+
+
+class TestSqliteGallery(GalleryContract):
+    @pytest.fixture
+    def gallery(self, tmp_path: Path) -> Iterator[Database]:
+        database = Database(tmp_path / "gallery.sqlite", GALLERY)
+        yield database
+        database.close()
+
+    @pytest.fixture
+    def collections(self, gallery: Database) -> SqliteCollections:
+        return SqliteCollections(gallery)
+
+    @pytest.fixture
+    def records(self, gallery: Database) -> SqliteFaceRecords:
+        return SqliteFaceRecords(gallery)
+
+    @pytest.fixture
+    def elsewhere(self, gallery: Database) -> Iterator[SqliteFaceRecords]:
+        database = Database(gallery.path, GALLERY)  # a connection of its own, as another process has
+        yield SqliteFaceRecords(database)
+        database.close()
+
+    @pytest.fixture
+    def stored(self, tmp_path: Path) -> Stored:
+        return lambda: b"\0".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())

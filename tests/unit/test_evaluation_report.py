@@ -125,7 +125,7 @@ def test_one_fold_alone_is_no_cross_validation(tmp_path: Path) -> None:
 
 
 def test_a_target_that_is_not_there_or_has_no_face_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no such file or folder"):
+    with pytest.raises(UsageError, match="no such file or folder"):
         evaluate(tmp_path / "gone", embed, SCORER)
     with pytest.raises(InputError, match="no photo can be used"):
         evaluate(tree(tmp_path, [], "p0/miss.jpg"), embed, SCORER)

@@ -31,9 +31,13 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def options(
     context: typer.Context,
-    data: Annotated[Path | None, typer.Option("--data", help="Data directory [./faceline-data].")] = None,
-    collection: Annotated[str | None, typer.Option("--collection", "-c", help="[my-face-collection]")] = None,
-    config: Annotated[Path | None, typer.Option("--config", help="Settings file [./faceline.toml].")] = None,
+    data: Annotated[Path | None, typer.Option("--data", help="Data directory; ./faceline-data unless set.")] = None,
+    collection: Annotated[
+        str | None, typer.Option("--collection", "-c", help="Collection; my-face-collection unless set.")
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option("--config", help="Settings file; ./faceline.toml if it is there.")
+    ] = None,
     verbose: Annotated[int, typer.Option("-v", "--verbose", count=True, help="Say more; -vv says all.")] = 0,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Errors only.")] = False,
     version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True)] = False,

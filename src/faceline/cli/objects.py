@@ -28,8 +28,9 @@ def register(app: typer.Typer) -> None:
 def put(
     context: typer.Context,
     files: Annotated[list[Path], typer.Argument(help="Photos, or folders of photos.")],
-    bucket: Annotated[str | None, typer.Option(help="[face-input-bucket]")] = None,
-    prefix: Annotated[str | None, typer.Option(help="Before the file's name. [input/]")] = None,
+    bucket: Annotated[str | None, typer.Option(help="face-input-bucket unless set.")] = None,
+    prefix: Annotated[str | None, typer.Option(help="Before the file's name; input/ unless set.")] = None,
+    again: Annotated[bool, typer.Option("--again", help="Work on photos again that were done before.")] = False,
     wait: Annotated[bool, typer.Option("--wait", help="Until the results are there; works without `up` too.")] = False,
     data: Data = None,
     as_json: Json = False,
@@ -41,7 +42,7 @@ def put(
     with App(settings) as app:
         events = []
         for path, key in _keyed(files, prefix):
-            row, event = _put_one(app, path, bucket or settings.input_bucket, key)
+            row, event = _put_one(app, path, bucket or settings.input_bucket, key, again)
             rows.append(row)
             events.append(event)
         if wait:
@@ -56,7 +57,9 @@ def records(
     person: Annotated[str | None, typer.Option(help="A name or a face id.")] = None,
     since: Annotated[str | None, typer.Option(help="From then on; UTC, ISO 8601.")] = None,
     until: Annotated[str | None, typer.Option(help="Before then; UTC, ISO 8601.")] = None,
-    status: Annotated[str | None, typer.Option(help="matched, unknown, ambiguous, detected or error.")] = None,
+    status: Annotated[
+        str | None, typer.Option(help="matched, unknown, ambiguous, detected, forgotten or error.")
+    ] = None,
     limit: Annotated[int, typer.Option(min=1)] = 1000,
     data: Data = None,
     as_json: Json = False,
@@ -112,7 +115,7 @@ def _keyed(files: list[Path], prefix: str) -> list[tuple[Path, str]]:
     return found
 
 
-def _put_one(app: App, path: Path, bucket: str, key: str) -> tuple[dict[str, Any], ObjectCreated | None]:
+def _put_one(app: App, path: Path, bucket: str, key: str, again: bool) -> tuple[dict[str, Any], ObjectCreated | None]:
     row: dict[str, Any] = {"source": str(path), "bucket": bucket, "key": key, "etag": None, "error": None}
     try:
         with path.open("rb") as file:
@@ -122,6 +125,9 @@ def _put_one(app: App, path: Path, bucket: str, key: str) -> tuple[dict[str, Any
         return row | {"error": f"{path}: {reason}"}, None
     event = ObjectCreated(info.bucket, info.key, info.etag, info.size, info.modified_at)
     if app.starts_work(bucket, key):
+        if again:
+            app.receipts.discard(event.event_id)
+            app.announce(event)
         app.watcher().announce(info)
     return row | {"etag": info.etag}, event
 

@@ -20,10 +20,15 @@ class Common:
     config: Path | None = None
     verbosity: int = 0
 
-    def settings(self, data: Path | None = None, collection: str | None = None) -> Settings:
-        """The settings with what this command line says, the options after the command first."""
+    def settings(
+        self, data: Path | None = None, collection: str | None = None, logged: int = logging.WARNING
+    ) -> Settings:
+        """The settings with what this command line says, the options after the command first.
+
+        logged: the level from which this command logs unless -v or -q says another.
+        """
         settings = load(self.config).with_(data=data or self.data, collection=collection or self.collection)
-        level = {-1: logging.ERROR, 0: logging.WARNING, 1: logging.INFO}.get(self.verbosity, logging.DEBUG)
+        level = {-1: logging.ERROR, 0: logged, 1: logging.INFO}.get(self.verbosity, logging.DEBUG)
         telemetry.configure(settings.log_format, level)
         return settings
 
@@ -33,11 +38,11 @@ def common(context: typer.Context) -> Common:
     return found or Common()
 
 
-Data = Annotated[Path | None, typer.Option("--data", help="Data directory.", show_default="./faceline-data")]
+Data = Annotated[Path | None, typer.Option("--data", help="Data directory; ./faceline-data unless set.")]
 CollectionName = Annotated[
-    str | None, typer.Option("--collection", "-c", help="Collection.", show_default="my-face-collection")
+    str | None, typer.Option("--collection", "-c", help="Collection; my-face-collection unless set.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output and nothing else.")]
 MinFace = Annotated[
-    int | None, typer.Option("--min-face", metavar="PX", help="Smallest face looked for, in pixels.", show_default="40")
+    int | None, typer.Option("--min-face", metavar="PX", help="Smallest face looked for, in pixels; 40 unless set.")
 ]

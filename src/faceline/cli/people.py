@@ -1,6 +1,7 @@
 """enroll, forget, evaluate: labelled photos."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +11,7 @@ from rich import print as rich_print
 from faceline.app import App
 from faceline.cli.options import CollectionName, Data, Json, common
 from faceline.cli.output import note, print_json, print_table, print_text, progress_bar
-from faceline.errors import FacelineError, NotFoundError
+from faceline.errors import FacelineError
 from faceline.evaluation.document import report_document, report_table
 from faceline.evaluation.embedded import EmbeddedPhotos, embed_photos
 from faceline.evaluation.plot import save_plot
@@ -57,30 +58,25 @@ def forget(
     data: Data = None,
     as_json: Json = False,
 ) -> None:
-    """Delete a person: face records, vectors and crops, in all collections unless one is named."""
+    """Delete a person: face records, vectors, crops, enrolment uploads and the name in results; in all collections
+    unless one is named."""
     given = common(context)
     settings = given.settings(data, collection)
     only = collection or given.collection
     with App(settings) as app:
-        names = [only] if only else [info.name for info in app.collections.list()]
-        sources: list[str] = []
-        removed: dict[str, int] = {}
-        for one in names:
-            records = app.face_records.find(one, person=name)
-            sources += [record.source for record in records]
-            if records:
-                removed[one] = app.face_records.remove(one, [record.face_id for record in records])
-    if not removed:
-        where = f"collection {only}" if only else "any collection"
-        raise NotFoundError(f"nobody called {name} is in {where}; see `faceline collections show`")
+        done = app.forget(name, only)
     if as_json:
-        print_json({"name": name, "removed": removed, "photos": sources})
+        print_json(asdict(done))
         return
-    total = sum(removed.values())
-    print_text(f"{name} is forgotten in {', '.join(removed)}: face records with vectors and crops deleted: {total}.")
-    note("Your photos stay where they are, and so do records and results of earlier uploads that name the person:")
-    for source in sources:
-        note(f"  {source}")
+    removed = ", ".join(f"{count} in {where}" for where, count in done.removed.items()) or "none"
+    print_text(
+        f"{name} is forgotten. Face records deleted, with vectors and crops: {removed}; uploads under enroll/ deleted: "
+        f"{len(done.uploads)}; the name taken out of {done.records} records and {done.results} results."
+    )
+    if done.photos:
+        note("The photos that were enrolled are yours and stay where they are:")
+    for photo in done.photos:
+        note(f"  {photo}")
 
 
 def evaluate(

@@ -180,7 +180,7 @@ def _print_identifications(documents: list[dict[str, Any]]) -> None:
         for n, face in enumerate(document["faces"], start=1):
             box = face["box"]
             place = f"{box['left']:.0f},{box['top']:.0f} {box['width']:.0f}×{box['height']:.0f}"
-            others = ", ".join(f"{c['name']} {c['similarity']:.1f}" for c in face["candidates"][:3])
+            others = ", ".join(f"{c['name']} {c['similarity']:.2f}" for c in face["candidates"][:3])
             rows.append((document["source"], n, place, face["decision"], face["name"], face["similarity"], others))
         if not document["faces"]:
             rows.append((document["source"], "no face", "", "", "", "", ""))

@@ -1,5 +1,6 @@
 """up: the whole of faceline in one process, until it is told to stop."""
 
+import logging
 import signal
 import socket
 import sys
@@ -28,13 +29,13 @@ def register(app: typer.Typer) -> None:
 
 def up(
     context: typer.Context,
-    port: Annotated[int | None, typer.Option(help="On 127.0.0.1; 0 picks a free one.", show_default="8765")] = None,
+    port: Annotated[int | None, typer.Option(help="On 127.0.0.1; 8765 unless set, 0 picks a free one.")] = None,
     worker: Annotated[bool, typer.Option("--worker", help="Only help another `up` with the work.")] = False,
     data: Data = None,
     collection: CollectionName = None,
 ) -> None:
     """Run everything: HTTP, watched bucket folders, workers. Stops on SIGTERM or Ctrl-C, work in hand finished."""
-    settings = common(context).settings(data, collection).with_(port=port)
+    settings = common(context).settings(data, collection, logging.INFO).with_(port=port)
     with App(settings) as app:
         if worker:
             with stop_signal() as stop, working(app):
@@ -49,7 +50,8 @@ def serve(app: App) -> None:
     """Until SIGTERM or SIGINT."""
     app.up_lock().check()  # before the port is taken, which the other one may hold too
     with closing(_listening(app.settings.port)) as listener, _locked(app, listener.getsockname()[1]):
-        app.objects.make_bucket(app.settings.input_bucket)
+        for prefix in (app.places.input_prefix, app.places.enroll_prefix):
+            app.objects.make_bucket(app.places.bucket, prefix)
         app.objects.sweep()
         watcher = app.watcher()
         web = create(app, app.admin_key(), watcher.announce)

@@ -110,9 +110,7 @@ def _crops(pyramid: Pyramid, boxes: Floats, side: int) -> tuple[NDArray[np.uint8
     # The networks were trained on crops that begin one pixel before the whole-numbered box.
     parts = np.clip(np.trunc(boxes) - [1, 1, 0, 0], 0, limit)
     inside = (parts[:, 2] - parts[:, 0] >= 1) & (parts[:, 3] - parts[:, 1] >= 1)
-    crops = [pyramid.crop((x1, y1, x2, y2), side) for x1, y1, x2, y2 in parts[inside].tolist()]
-    stacked = np.stack(crops) if crops else np.empty((0, side, side, 3), np.uint8)
-    return stacked, boxes[inside]
+    return pyramid.crops([tuple(part) for part in parts[inside].tolist()], side), boxes[inside]
 
 
 def _in_batches(model: Model, crops: NDArray[np.uint8], shapes: dict[str, tuple[int, ...]]) -> dict[str, Floats]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from faceline.errors import InputError
+from faceline.errors import InputError, UsageError
 from faceline.evaluation.accuracy import Accuracy, cross_validate, made_folds
 from faceline.evaluation.comparisons import Comparisons, Folds, Histogram, Photos, compare_all
 from faceline.evaluation.curves import Curve, curve_of
@@ -68,12 +68,12 @@ def evaluate(target: Path, embed: Embed, scorer: Scorer, rule: Rule = DEFAULT_RU
 
     embed: gives the embeddings of photos with names, as `embedded.embed_photos` does. A photo that is missed counts
     against: its pairs as told wrong, its same pairs as not accepted, as a known probe as not found; it is no false
-    match, and no stranger. Raises InputError for a target that is neither, naming the line of a malformed CSV.
+    match, and no stranger. Raises UsageError for a target that is neither, InputError with the line of a malformed CSV.
     """
     if target.is_dir():
         return _evaluate_folder(target, embed, scorer, rule)
     if not target.is_file():
-        raise InputError(f"{target}: no such file or folder; give a CSV of pairs or a folder Name/photo.jpg")
+        raise UsageError(f"{target}: no such file or folder; give a CSV of pairs or a folder Name/photo.jpg")
     return _evaluate_pairs(target, embed, scorer)
 
 

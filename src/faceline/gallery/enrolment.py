@@ -48,10 +48,16 @@ class Enroller:
     """Enrols into one collection. Threads examine photos; rows are written in order by the caller's thread."""
 
     def __init__(
-        self, collection: str, records: FaceRecords, analyzer: Analyzer, limits: ImageLimits, keep_crops: bool = True
+        self,
+        collection: str,
+        records: FaceRecords,
+        analyzer: Analyzer,
+        wanted: Wanted,
+        limits: ImageLimits,
+        keep_crops: bool = True,
     ) -> None:
         self._collection, self._records = collection, records
-        self._analyzer, self._limits, self._keep_crops = analyzer, limits, keep_crops
+        self._analyzer, self._wanted, self._limits, self._keep_crops = analyzer, wanted, limits, keep_crops
 
     def enroll(
         self, items: Iterable[Labelled], workers: int = 1, progress: Callable[[int], None] | None = None
@@ -99,7 +105,7 @@ class Enroller:
             frame = to_frame(photo.image, self._limits, photo.source)
         except InputError as error:
             return Outcome(photo.source, refusal=_reason(photo.source, error))
-        faces = self._analyzer.analyze([frame], Wanted())[0]
+        faces = self._analyzer.analyze([frame], self._wanted)[0]
         refusal = refusal_of(faces, frame.width, frame.height)
         if refusal:
             return Outcome(photo.source, refusal=refusal)

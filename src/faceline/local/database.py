@@ -6,11 +6,12 @@ what at-least-once delivery repeats anyway: claims, leases, acknowledgements, ma
 so a mark never outlives the write it followed.
 """
 
+import os
 import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -137,6 +138,7 @@ def said(path: Path) -> Iterator[None]:
 
 def _open(path: Path, busy_s: float) -> sqlite3.Connection:
     with said(path):
+        _make_private(path)
         connection = sqlite3.connect(path, timeout=busy_s, isolation_level=None, check_same_thread=False)
         try:
             _switch_to_wal(connection, busy_s)
@@ -147,6 +149,12 @@ def _open(path: Path, busy_s: float) -> sqlite3.Connection:
             connection.close()
             raise
         return connection
+
+
+def _make_private(path: Path) -> None:
+    # SQLite would make it readable for others; its log files take the mode of the file.
+    with suppress(OSError):  # what is wrong with the path, SQLite says better
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
 
 
 def _switch_to_wal(connection: sqlite3.Connection, busy_s: float) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -10,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from faceline.errors import ModelMismatchError, NotFoundError
+from faceline.errors import ModelMismatchError, NotFoundError, UsageError
 from faceline.local.database import Database, Row, Step
 from faceline.ports import Changes, CollectionInfo, Crop, NewFace
 from faceline.types import BoundingBox, Embedding, FaceRecord, Landmarks, Quality
@@ -62,6 +63,8 @@ GALLERY: tuple[Step, ...] = (
     """,
 )
 
+_NAME = re.compile(r"[a-zA-Z0-9_.-]{1,255}")  # as Amazon Rekognition has it
+
 _FACE = """f.face_id, f.image_id, f.person, f.external_image_id, f.source, f.box, f.landmarks, f.confidence, f.quality,
            f.vector, f.created_at, c.model, f.generation FROM faces f JOIN collections c ON c.name = f.collection"""
 
@@ -73,6 +76,10 @@ class SqliteCollections:
         self._database = database
 
     def create(self, name: str, model: str) -> CollectionInfo:
+        if not _NAME.fullmatch(name):
+            raise UsageError(
+                f"{name!r} cannot name a collection; use 1 to 255 letters, digits, dots, dashes, underscores"
+            )
         created = datetime.now(UTC).isoformat(timespec="milliseconds")
         sql = "INSERT INTO collections VALUES (?, ?, ?) ON CONFLICT (name) DO NOTHING"
         self._database.write(sql, (name, model, created))

@@ -84,9 +84,10 @@ class Objects:
             _log.debug("nothing to delete", extra={"bucket": bucket, "key": key})
         self.index.forget(bucket, key)
 
-    def make_bucket(self, bucket: str) -> None:
-        """Makes the bucket's folder; one that is there already is left as it is."""
-        with _reported(bucket, ""), walk(self.root, (check_bucket(bucket),), create=True):
+    def make_bucket(self, bucket: str, prefix: str = "") -> None:
+        """Makes the bucket's folder, with the folders of `prefix` in it; what is there already is left as it is."""
+        parts = check_key(prefix.rstrip("/")) if prefix else ()
+        with _reported(bucket, prefix), walk(self.root, (check_bucket(bucket), *parts), create=True):
             return
 
     def scan(self, bucket: str, prefix: str = "") -> Iterator[Found]:

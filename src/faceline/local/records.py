@@ -6,7 +6,7 @@ from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any
 
-from faceline.errors import InputError
+from faceline.errors import UsageError
 from faceline.local.database import Database, Row
 from faceline.ports import Record, RecordQuery
 
@@ -21,7 +21,7 @@ class SqliteRecords:
         self._database = database
 
     def replace(self, bucket: str, key: str, rows: Sequence[Record]) -> None:
-        """Raises InputError when a row's timestamp is not ISO 8601."""
+        """Raises UsageError when a row's timestamp is not ISO 8601."""
         marks = ", ".join("?" * (len(_COLUMNS) + 1))
         sql = f"INSERT INTO FaceRecognitionResults ({', '.join(_COLUMNS)}, unix_time) VALUES ({marks})"  # noqa: S608
         values = [_values(row) for row in rows]
@@ -30,15 +30,23 @@ class SqliteRecords:
             connection.executemany(sql, values)
 
     def query(self, query: RecordQuery) -> list[Record]:
-        """Raises InputError when since or until is not ISO 8601."""
+        """Raises UsageError when since or until is not ISO 8601."""
         conditions, values = _conditions(query)
         sql = f"""SELECT {", ".join(_COLUMNS)} FROM FaceRecognitionResults WHERE {" AND ".join(conditions)}
-                  ORDER BY unix_time, key, face_number, bucket LIMIT :limit"""  # noqa: S608 (names are our own)
-        return [_record(row) for row in self._database.rows(sql, values | {"limit": query.limit})]
+                  ORDER BY unix_time DESC, key DESC, face_number DESC, bucket DESC LIMIT :limit"""  # noqa: S608
+        rows = self._database.rows(sql, values | {"limit": query.limit})
+        return [_record(row) for row in reversed(rows)]
 
     def delete(self, bucket: str, key: str) -> int:
         sql = "DELETE FROM FaceRecognitionResults WHERE bucket = ? AND key = ?"
         return self._database.write(sql, (bucket, key))
+
+    def forget(self, person: str) -> int:
+        sql = "UPDATE FaceRecognitionResults SET person = NULL, face_id = NULL, status = 'forgotten' WHERE person = ?"
+        forgotten = self._database.write(sql, (person,))
+        if forgotten:
+            self._database.checkpoint()
+        return forgotten
 
 
 def _conditions(query: RecordQuery) -> tuple[list[str], dict[str, Any]]:
@@ -72,5 +80,5 @@ def _unix(text: str) -> float:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as error:
-        raise InputError(f"{text!r} is not a time; give ISO 8601, as in 2026-01-31T12:00:00Z") from error
+        raise UsageError(f"{text!r} is not a time; give ISO 8601, as in 2026-01-31T12:00:00Z") from error
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()

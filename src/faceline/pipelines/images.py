@@ -114,7 +114,8 @@ class ImagePipeline:
         outcome = enroll(Photo(data, name, source))
         if outcome.refusal:
             _log.warning("photo not enrolled", extra={"key": event.key, "reason": outcome.refusal})
-            return {"status": "refused", "reason": outcome.refusal}
+            # Only the kind of reason: receipts outlive whoever is forgotten.
+            return {"status": "refused", "reason": outcome.refusal.partition(":")[0]}
         return {"status": "enrolled"}
 
     def _processed_key(self, event: ObjectCreated) -> str:

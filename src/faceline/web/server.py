@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import asdict
 from http import HTTPStatus
-from typing import Any, BinaryIO, cast
+from typing import IO, Any, BinaryIO, cast
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -97,16 +97,11 @@ class _Endpoints:
 
     async def put_object(self, request: Request) -> Response:
         bucket, key = request.path_params["bucket"], request.path_params["key"]
-        limit = self._app.settings.max_upload_bytes
         with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as file:
-            size = 0
-            async for chunk in request.stream():
-                size += len(chunk)
-                if size > limit:
-                    detail = f"{key}: larger than {limit} bytes; raise max_upload_bytes or send a smaller file"
-                    return problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail, {"Connection": "close"})
-                file.write(chunk)
-            file.seek(0)
+            if not await _received(request, file, self._app.settings.max_upload_bytes):
+                limit = f"{self._app.settings.max_upload_bytes} bytes; raise max_upload_bytes or send a smaller file"
+                detail = f"{key}: larger than {limit}"
+                return problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail, {"Connection": "close"})
             info = await run_in_threadpool(self._app.objects.put, bucket, key, cast(BinaryIO, file))
         if self._app.starts_work(bucket, key):
             await run_in_threadpool(self._announce, info)
@@ -114,8 +109,23 @@ class _Endpoints:
 
     async def delete_object(self, request: Request) -> Response:
         bucket, key = request.path_params["bucket"], request.path_params["key"]
-        await run_in_threadpool(self._app.objects.delete, bucket, key)
+        await run_in_threadpool(self._app.delete_object, bucket, key)
         return Response(status_code=HTTPStatus.NO_CONTENT)
+
+
+async def _received(request: Request, file: IO[bytes], limit: int) -> bool:
+    """Writes the body into `file`; False, without reading on, once it is known to have more than `limit` bytes."""
+    said = request.headers.get("content-length", "0")
+    if re.fullmatch("[0-9]{1,18}", said) and int(said) > limit:
+        return False
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > limit:
+            return False
+        file.write(chunk)
+    file.seek(0)
+    return True
 
 
 def _limit(text: str) -> int:

@@ -1,0 +1,104 @@
+"""A person, gone from all that faceline keeps: face records, enrolment uploads, names in records and results."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from faceline.errors import InputError, NotFoundError
+from faceline.events import ObjectCreated
+from faceline.pipelines.images import Places
+from faceline.ports import FaceRecords, ObjectStore, Receipts, Records
+
+_MAX_DOCUMENT_BYTES = 50_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """removed: collection → face records deleted there. uploads: objects under the enroll prefix that were deleted.
+
+    records, results: rows and `processed/….json` that named the person and no longer do. photos: where other photos
+    came from; they are the user's and stay.
+    """
+
+    name: str
+    removed: dict[str, int]
+    uploads: tuple[str, ...]
+    records: int
+    results: int
+    photos: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Eraser:
+    """Deletes people. What it deletes is overwritten in the database files, not only unlinked."""
+
+    face_records: FaceRecords
+    objects: ObjectStore
+    records: Records
+    receipts: Receipts
+    places: Places
+
+    def forget(self, name: str, collections: Sequence[str], with_results: bool) -> Forgotten:
+        """with_results: also from records and results. Raises NotFoundError when nothing anywhere names the person."""
+        removed: dict[str, int] = {}
+        sources: list[str] = []
+        for collection in collections:
+            known = self.face_records.find(collection, person=name)
+            sources += [record.source for record in known]
+            if known:
+                removed[collection] = self.face_records.remove(collection, [record.face_id for record in known])
+        uploads = [source for source in sources if self._delete_upload(source)]
+        records = self.records.forget(name) if with_results else 0
+        results = self._clean_results(name) if with_results else 0
+        if not removed and not records and not results:
+            where = ", ".join(collections) or "any collection"
+            raise NotFoundError(f"nobody called {name} is in {where}; see `faceline collections show`")
+        stay = tuple(source for source in sources if source not in uploads)
+        return Forgotten(name, removed, tuple(uploads), records, results, stay)
+
+    def _delete_upload(self, source: str) -> bool:
+        """Deletes an enrolment photo from our own bucket, with its receipt, so that it can be enrolled again later."""
+        start = f"{self.places.bucket}/{self.places.enroll_prefix}"
+        if not source.startswith(start):
+            return False
+        key = source.removeprefix(f"{self.places.bucket}/")
+        try:
+            info = self.objects.head(self.places.bucket, key)
+        except (NotFoundError, InputError):
+            return False
+        self.receipts.discard(ObjectCreated(info.bucket, key, info.etag, info.size, info.modified_at).event_id)
+        self.objects.delete(self.places.bucket, key)
+        return True
+
+    def _clean_results(self, name: str) -> int:
+        try:
+            infos = list(self.objects.list(self.places.bucket, self.places.processed_prefix))
+        except NotFoundError:
+            return 0
+        return sum(self._clean(info.key, name) for info in infos if info.key.endswith(".json"))
+
+    def _clean(self, key: str, name: str) -> bool:
+        try:
+            text = self.objects.get(self.places.bucket, key, _MAX_DOCUMENT_BYTES)[1].decode()
+            # Most documents do not name the person: parsing is for those that do.
+            document = json.loads(text) if json.dumps(name, ensure_ascii=False) in text else {}
+            named = [face for face in document.get("faces", []) if _names(face, name)]
+        except (NotFoundError, InputError, ValueError, AttributeError, TypeError):
+            return False  # not one of ours
+        if not named:
+            return False
+        for face in named:
+            _unname(face, name)
+        self.objects.put(self.places.bucket, key, json.dumps(document, ensure_ascii=False, indent=2).encode())
+        return True
+
+
+def _names(face: dict[str, Any], name: str) -> bool:
+    return face.get("name") == name or any(c.get("name") == name for c in face.get("candidates", []))
+
+
+def _unname(face: dict[str, Any], name: str) -> None:
+    face["candidates"] = [c for c in face.get("candidates", []) if c.get("name") != name]
+    if face.get("name") == name:
+        face |= {"name": None, "decision": "forgotten", "similarity": None}
