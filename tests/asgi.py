@@ -55,7 +55,7 @@ class Client:
         given = {"host": "127.0.0.1:8765"} | (KNOWN if headers is None else headers)
         scope = {
             "type": "http",
-            "asgi": {"version": "3.0"},
+            "asgi": {"version": "3.0", "spec_version": "2.4"},
             "http_version": "1.1",
             "method": method,
             "scheme": "http",

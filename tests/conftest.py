@@ -2,6 +2,7 @@
 
 import io
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from faceline.app import App
 from faceline.config import load
 from faceline.loading import model_store
 from made import open_app
+
+_NOBODY = 65534
 
 
 @pytest.fixture(scope="session")
@@ -66,3 +69,20 @@ def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
         monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
     return Cli(monkeypatch, capsys)
+
+
+@pytest.fixture
+def humble(tmp_path: Path) -> Iterator[Path]:
+    """A folder of a user who may not read and write everything; root is that user until the test ends."""
+    if os.geteuid() != 0:
+        yield tmp_path
+        return
+    with tempfile.TemporaryDirectory() as folder:  # root's own temporary folders are closed to others
+        os.chown(folder, _NOBODY, _NOBODY)
+        os.setegid(_NOBODY)
+        os.seteuid(_NOBODY)
+        try:
+            yield Path(folder)
+        finally:
+            os.seteuid(0)
+            os.setegid(0)

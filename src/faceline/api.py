@@ -12,6 +12,7 @@ from faceline.config import Settings, load
 from faceline.engine.session import cores
 from faceline.errors import NoFaceError, UsageError
 from faceline.gallery.enrolment import Photo
+from faceline.gallery.names import problem_of
 from faceline.gallery.sources import expand
 from faceline.images import to_frame
 from faceline.loading import image_limits, wanted, worker_count
@@ -51,9 +52,11 @@ class Faceline:
         """Enrols an image under `name`, or a path as `faceline enroll` does: a photo, a folder, a manifest."""
         enroller = self._app.enroller()
         if isinstance(image, str | Path):
+            if name is not None:
+                _check_name(name)
             return enroller.enroll(expand(Path(image), name), worker_count(self.settings))
-        if not name:
-            raise UsageError("an image that is not a path needs a name: enroll(image, 'Ada')")
+        _check_name(name)
+        assert name is not None
         photo = image if isinstance(image, bytes) else to_frame(image, self._limits)
         outcome = enroller.enroll_photo(Photo(photo, name, "image in memory"))
         refused = (Refusal(outcome.source, outcome.refusal),) if outcome.refusal else ()
@@ -69,6 +72,7 @@ class Faceline:
 
         Raises NotFoundError when nobody of that name is known.
         """
+        _check_name(name)
         return sum(self._app.forget(name, self.settings.collection).removed.values())
 
     def close(self) -> None:
@@ -93,6 +97,12 @@ class Faceline:
                 f"{frame.source}: no face found; faces under {self.settings.min_face_px} px are not sought"
             )
         return faces[0]
+
+
+def _check_name(name: object) -> None:
+    problem = problem_of(name)
+    if problem:
+        raise UsageError(f"{problem}; say whom the image shows, as in enroll(image, 'Ada')")
 
 
 def open(path: str | Path | None = None, *, collection: str | None = None) -> Faceline:  # noqa: A001 (its public name)

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from faceline.config import Settings
 from faceline.engine.analyzer import Analyzer
-from faceline.errors import InputError, NotFoundError, SettingError
+from faceline.errors import InputError, NotFoundError, SettingError, UsageError
 from faceline.events import ObjectCreated, from_json, to_json
 from faceline.gallery.collection import Collection
 from faceline.gallery.enrolment import Enroller, Outcome, Photo
+from faceline.gallery.names import problem_of
 from faceline.loading import image_limits, open_analyzer, wanted
 from faceline.local.database import Database
 from faceline.local.directory import DataDirectory, UpLock, open_directory, read_admin_key
@@ -180,6 +181,9 @@ class App:
 
     def forget(self, name: str, collection: str | None = None) -> Forgotten:
         """Deletes a person from one collection, or from all and from the results too; see `pipelines.forgetting`."""
+        problem = problem_of(name)
+        if problem:
+            raise UsageError(f"nobody can be forgotten by this name: {problem}")
         names = [collection] if collection else [info.name for info in self.collections.list()]
         eraser = Eraser(self.face_records, self.objects, self.records, self.receipts, self.places)
         return eraser.forget(name, names, with_results=not collection or collection == self.settings.collection)
@@ -208,6 +212,11 @@ class App:
 
     def admin_key(self) -> str:
         return read_admin_key(self.directory.path)
+
+    def work_again(self, event: ObjectCreated) -> None:
+        """Sends an event whose like may have been handled before."""
+        self.receipts.discard(event.event_id)
+        self.announce(event)
 
     def starts_work(self, bucket: str, key: str) -> bool:
         """Whether an object of this name is a photo to work on."""

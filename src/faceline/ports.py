@@ -40,6 +40,10 @@ class ObjectStore(Protocol):
         """Objects whose key starts with `prefix`, by key."""
         ...
 
+    def stream(self, bucket: str, key: str) -> Iterator[bytes]:
+        """The object in pieces, for those that may be large."""
+        ...
+
     def delete(self, bucket: str, key: str) -> None:
         """Deletes the object; an absent one is no error."""
         ...
@@ -272,8 +276,11 @@ class Changes:
 class FaceRecords(Protocol):
     """Face records with vectors and crops. Every change raises the collection's generation."""
 
-    def add(self, collection: str, faces: Sequence[NewFace]) -> None:
-        """Stores all of them in one step; one whose face_id is there already is left as it is."""
+    def add(self, collection: str, faces: Sequence[NewFace]) -> dict[str, FaceRecord]:
+        """Stores them in one step, but none twice: a face of the same image with the same box, or with the same id.
+
+        Returns the record that was there already for the face_id of each one that was not stored.
+        """
         ...
 
     def remove(self, collection: str, face_ids: Sequence[str]) -> int:

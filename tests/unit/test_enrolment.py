@@ -141,3 +141,20 @@ class TestRefusals:
     def test_a_second_face_that_the_edge_cuts_off_is_no_reason(self) -> None:
         cut_off = face(box=BoundingBox(WIDTH - 30, 10, 40, 40))
         assert refusal_of([face(box=LARGE), cut_off], WIDTH, HEIGHT) is None
+
+
+def test_a_photo_that_another_process_enrolled_meanwhile_is_not_enrolled_twice(made_app: App) -> None:
+    first, second = made_app.enroller(), made_app.enroller()
+    ada, also_ada = Photo(photo(), "Ada", "a camera"), Photo(photo(), "Ada", "a camera")
+    grace = Photo(photo(), "Grace", "another camera")
+    examined = [enroller._examine(p) for enroller, p in ((first, ada), (second, also_ada), (second, grace))]
+    outcomes = [made_app.enroller()._store([outcome])[0] for outcome in examined]
+    assert outcomes[0].face is not None
+    assert (outcomes[1].face, outcomes[1].refusal) == (None, None)
+    assert "duplicate" in str(outcomes[2].refusal)
+    assert len(made_app.face_records.find("my-face-collection")) == 1
+
+
+@pytest.mark.parametrize("name", ["", "  ", "a\x1b[2J", "x" * 256])
+def test_a_name_that_nobody_can_have_is_refused(made_app: App, name: str) -> None:
+    assert "bad name" in str(made_app.enroller().enroll_photo(Photo(photo(), name, "a camera")).refusal)

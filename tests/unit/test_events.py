@@ -1,7 +1,6 @@
 """Events as JSON: our own, and what S3 sends."""
 
 import json
-import os
 from pathlib import Path
 
 import pytest
@@ -86,10 +85,8 @@ def test_a_malformed_body_is_refused_with_what_is_wrong(body: str, named: str) -
         from_json(body)
 
 
-@pytest.mark.skipif("FACELINE_TEST_DATA" not in os.environ, reason="FACELINE_TEST_DATA does not name the reference set")
-def test_a_real_event_from_aws_is_read() -> None:
-    folder = Path(os.environ["FACELINE_TEST_DATA"])
-    (file,) = folder.rglob("aws_events/fns/notify_matches/event.json")
+def test_a_real_event_from_aws_is_read(test_data: Path) -> None:
+    (file,) = test_data.rglob("aws_events/fns/notify_matches/event.json")
     (event,) = from_json(file.read_text(encoding="utf-8"))
     assert event.key == "output/Hans_Blix_0006.jpg.json"
     assert (event.size, event.etag) == (115, "17de71e209774efaba86a2da8781fafc")

@@ -1,6 +1,8 @@
 """The SQLite file: migrations, threads, and errors said in words."""
 
 import sqlite3
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import closing
@@ -12,6 +14,14 @@ from faceline.errors import StorageError
 from faceline.local.database import Database
 
 FIRST = "CREATE TABLE people (name TEXT);\nINSERT INTO people VALUES ('Anna; or; Zoë');"
+VISIT = """
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1])
+connection.execute("INSERT INTO people VALUES (?)", sys.argv[2:])
+connection.commit()
+print(", ".join(row[0] for row in connection.execute("SELECT name FROM people ORDER BY rowid")), end="")
+connection.close()
+"""
 SECOND = "ALTER TABLE people ADD COLUMN age INTEGER;"
 
 
@@ -153,3 +163,19 @@ def test_deleted_rows_are_in_no_file_after_a_checkpoint(file: Path, database: Da
     database.write("DELETE FROM people WHERE name LIKE 'somebody%'")
     assert database.checkpoint()
     assert not [path for path in file.parent.iterdir() if b"somebody to forget" in path.read_bytes()]
+
+
+def test_another_process_that_comes_and_goes_leaves_us_our_log(file: Path, database: Database) -> None:
+    """It must see our locks, whatever our threads opened and closed since: or it deletes the log as the last to go."""
+
+    def visit(name: str) -> list[str]:
+        done = subprocess.run([sys.executable, "-c", VISIT, file, name], capture_output=True, text=True, check=True)
+        return done.stdout.split(", ")
+
+    thread = threading.Thread(target=names, args=(database,))
+    thread.start()
+    thread.join()
+    assert visit("Bea") == ["Anna; or; Zoë", "Bea"]
+    database.write("INSERT INTO people VALUES ('Cleo')")
+    assert names(database) == ["Anna; or; Zoë", "Bea", "Cleo"]
+    assert visit("Dora") == ["Anna; or; Zoë", "Bea", "Cleo", "Dora"]

@@ -67,14 +67,20 @@ def wait_until(condition: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
+@contextmanager
+def made_place(root: Path) -> Iterator[Place]:
+    database = Database(root / "state.sqlite", STATE)
+    folder = root / "buckets" / BUCKET / "input"
+    folder.mkdir(parents=True)
+    (root / "elsewhere").mkdir()
+    yield Place(Objects(root / "buckets", ObjectIndex(database)), folder, root / "elsewhere")
+    database.close()
+
+
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[Place]:
-    database = Database(tmp_path / "state.sqlite", STATE)
-    folder = tmp_path / "buckets" / BUCKET / "input"
-    folder.mkdir(parents=True)
-    (tmp_path / "elsewhere").mkdir()
-    yield Place(Objects(tmp_path / "buckets", ObjectIndex(database)), folder, tmp_path / "elsewhere")
-    database.close()
+    with made_place(tmp_path) as place:
+        yield place
 
 
 def test_files_that_are_there_at_the_start_are_announced(place: Place) -> None:
@@ -210,16 +216,15 @@ def test_links_are_left_alone_with_one_warning(place: Place, caplog: pytest.LogC
 
 
 def test_an_unreadable_file_is_logged_and_the_others_are_announced(
-    place: Place, caplog: pytest.LogCaptureFixture
+    humble: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    (place.input / "locked.jpg").write_bytes(b"x")
-    (place.input / "locked.jpg").chmod(0)
-    (place.input / "album").mkdir(mode=0)
-    if os.access(place.input / "locked.jpg", os.R_OK):
-        pytest.skip("this user may read everything")
-    with caplog.at_level(logging.WARNING), place.watched():
-        place.settle()
-    (place.input / "album").chmod(0o700)
+    with made_place(humble) as place:
+        (place.input / "locked.jpg").write_bytes(b"x")
+        (place.input / "locked.jpg").chmod(0)
+        (place.input / "album").mkdir(mode=0)
+        with caplog.at_level(logging.WARNING), place.watched():
+            place.settle()
+        (place.input / "album").chmod(0o700)
     warned = str([vars(record).get("key") for record in caplog.records])
     assert "locked.jpg" in warned
     assert "album" in warned

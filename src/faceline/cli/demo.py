@@ -114,8 +114,9 @@ def _upload(app: App, key: str, content: bytes | Path) -> ObjectCreated:
     bucket, full = app.settings.input_bucket, app.settings.input_prefix + key
     data = content if isinstance(content, bytes) else content.read_bytes()
     info = app.objects.put(bucket, full, data)
-    app.watcher().announce(info)
-    return ObjectCreated(bucket, full, info.etag, info.size, info.modified_at)
+    event = ObjectCreated(bucket, full, info.etag, info.size, info.modified_at)
+    app.work_again(event)
+    return event
 
 
 def _shown(app: App, event: ObjectCreated, naming: bool) -> list[tuple[object, ...]]:

@@ -126,8 +126,7 @@ def _put_one(app: App, path: Path, bucket: str, key: str, again: bool) -> tuple[
     event = ObjectCreated(info.bucket, info.key, info.etag, info.size, info.modified_at)
     if app.starts_work(bucket, key):
         if again:
-            app.receipts.discard(event.event_id)
-            app.announce(event)
+            app.work_again(event)
         app.watcher().announce(info)
     return row | {"etag": info.etag}, event
 

@@ -4,12 +4,13 @@ import hashlib
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import islice
 
 from faceline.engine.analyzer import Analyzer, Wanted
 from faceline.errors import InputError
+from faceline.gallery.names import problem_of
 from faceline.gallery.sources import Labelled
 from faceline.geometry import ABOUT_AS_LARGE, visible_area
 from faceline.images import ImageLimits, crop_with_margin, encode_jpeg, read_bytes, to_frame
@@ -66,7 +67,9 @@ class Enroller:
         enrolled, already = 0, 0
         refused: list[Refusal] = []
         for batch in _batches(self._outcomes(items, workers), _BATCH):
-            new, refusals = self._store(batch)
+            settled = self._store(batch)
+            new = sum(outcome.face is not None for outcome in settled)
+            refusals = [Refusal(outcome.source, outcome.refusal) for outcome in settled if outcome.refusal]
             enrolled += new
             refused += refusals
             already += len(batch) - new - len(refusals)
@@ -76,9 +79,7 @@ class Enroller:
 
     def enroll_photo(self, photo: Photo) -> Outcome:
         """Enrols one photo from memory; the outcome says whether it is in, was in, or why not."""
-        outcome = self._examine(photo)
-        _, refusals = self._store([outcome])
-        return Outcome(photo.source, refusal=refusals[0].reason) if refusals else outcome
+        return self._store([self._examine(photo)])[0]
 
     def _outcomes(self, items: Iterable[Labelled], workers: int) -> Iterator[Outcome]:
         """In the order of the items, with only a few photos in memory at once."""
@@ -95,12 +96,17 @@ class Enroller:
             data = read_bytes(item.path, self._limits)
         except InputError as error:
             return Outcome(source, refusal=_reason(source, error))
-        return self._examine(Photo(data, item.name, source))
+        # Kept as a whole path: the same photo is the same one from another working directory too.
+        outcome = self._examine(Photo(data, item.name, str(item.path.absolute())))
+        return replace(outcome, source=source)
 
     def _examine(self, photo: Photo) -> Outcome:
+        problem = problem_of(photo.name)
+        if problem:
+            return Outcome(photo.source, refusal=f"bad name: {problem}")
         known = self._records.find(self._collection, image_id=photo.image_id)
         if known:
-            return _seen_before(photo, known[0])
+            return _seen_before(photo.source, photo, known[0])
         try:
             frame = to_frame(photo.image, self._limits, photo.source)
         except InputError as error:
@@ -128,19 +134,17 @@ class Enroller:
         )
         return NewFace(record, _crop(frame, face) if self._keep_crops else None)
 
-    def _store(self, batch: list[Outcome]) -> tuple[int, list[Refusal]]:
-        """Stores the new faces, refusing photos that stand in the batch twice; gives their number and the refusals."""
-        first: dict[str, FaceRecord] = {}
-        refused = [Refusal(o.source, o.refusal) for o in batch if o.refusal]
-        new = []
-        for face in (o.face for o in batch if o.face):
-            twin = first.setdefault(face.record.image_id, face.record)
-            if twin is face.record:
-                new.append(face)
-            else:
-                refused.append(Refusal(face.record.source, _duplicate(twin)))
-        self._records.add(self._collection, new)
-        return len(new), refused
+    def _store(self, batch: list[Outcome]) -> list[Outcome]:
+        """What became of each: the store decides, since another process may have enrolled the same photo meanwhile."""
+        twins = self._records.add(self._collection, [outcome.face for outcome in batch if outcome.face])
+
+        def settled(outcome: Outcome) -> Outcome:
+            twin = twins.get(outcome.face.record.face_id) if outcome.face else None
+            if outcome.face is None or twin is None:
+                return outcome
+            return _seen_before(outcome.source, outcome.face.record, twin)
+
+        return [settled(outcome) for outcome in batch]
 
 
 def refusal_of(faces: list[Face], width: int, height: int) -> str | None:
@@ -163,10 +167,11 @@ def _rivals(face: Face, first: Face, width: int, height: int) -> bool:
     return visible >= ABOUT_AS_LARGE * first.box.area and visible >= _WHOLE * face.box.area and face.quality.usable
 
 
-def _seen_before(photo: Photo, known: FaceRecord) -> Outcome:
-    if known.source == photo.source and known.person == photo.name:
-        return Outcome(photo.source)
-    return Outcome(photo.source, refusal=_duplicate(known))
+def _seen_before(source: str, again: Photo | FaceRecord, known: FaceRecord) -> Outcome:
+    name = again.name if isinstance(again, Photo) else again.person
+    if known.source == again.source and known.person == name:
+        return Outcome(source)
+    return Outcome(source, refusal=_duplicate(known))
 
 
 def _duplicate(known: FaceRecord) -> str:

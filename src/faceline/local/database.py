@@ -131,8 +131,9 @@ def said(path: Path) -> Iterator[None]:
     except sqlite3.DatabaseError as error:
         name = getattr(error, "sqlite_errorname", "")
         advice = next((text for start, text in _ADVICE.items() if name.startswith(start)), None)
-        if advice is None:
+        if advice is None and not str(error).startswith("no such"):
             raise
+        advice = advice or "it lacks what faceline keeps in it; put its backup (.bak) in its place, or move it away"
         raise StorageError(f"cannot use {path}: {advice} (SQLite: {error})") from error
 
 
@@ -152,9 +153,10 @@ def _open(path: Path, busy_s: float) -> sqlite3.Connection:
 
 
 def _make_private(path: Path) -> None:
-    # SQLite would make it readable for others; its log files take the mode of the file.
+    # SQLite would make it readable for others; its log files take the mode of the file. Never an existing file: closing
+    # any descriptor of it drops this process's locks, and the next process to leave would delete the log under us.
     with suppress(OSError):  # what is wrong with the path, SQLite says better
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
 
 
 def _switch_to_wal(connection: sqlite3.Connection, busy_s: float) -> None:

@@ -3,15 +3,15 @@
 import json
 import logging
 import re
+import sqlite3
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any
 
 import numpy as np
 
-from faceline.errors import ModelMismatchError, NotFoundError, UsageError
+from faceline.errors import ModelMismatchError, NotFoundError, StorageError, UsageError
 from faceline.local.database import Database, Row, Step
 from faceline.ports import Changes, CollectionInfo, Crop, NewFace
 from faceline.types import BoundingBox, Embedding, FaceRecord, Landmarks, Quality
@@ -119,9 +119,10 @@ class SqliteFaceRecords:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, collection: str, faces: Sequence[NewFace]) -> None:
+    def add(self, collection: str, faces: Sequence[NewFace]) -> dict[str, FaceRecord]:
+        twins: dict[str, FaceRecord] = {}
         if not faces:
-            return
+            return twins
         with self._database.transaction() as connection:
             row = connection.execute("SELECT model FROM collections WHERE name = ?", (collection,)).fetchone()
             if row is None:
@@ -131,7 +132,12 @@ class SqliteFaceRecords:
             _check_models(collection, row[0], faces)
             with _counted(connection, collection) as generation:
                 for face in faces:
-                    _insert(connection, collection, generation, face)
+                    twin = _twin(connection, collection, face.record)
+                    if twin:
+                        twins[face.record.face_id] = twin
+                    else:
+                        _insert(connection, collection, generation, face)
+        return twins
 
     def remove(self, collection: str, face_ids: Sequence[str]) -> int:
         if not face_ids:
@@ -168,7 +174,7 @@ class SqliteFaceRecords:
         return Crop(rows[0][0], tuple((x, y) for x, y in json.loads(rows[0][1]))) if rows else None
 
 
-def _delete(connection: Any, collection: str, generation: Iterator[int], face_ids: Sequence[str]) -> int:
+def _delete(connection: sqlite3.Connection, collection: str, generation: Iterator[int], face_ids: Sequence[str]) -> int:
     deleted = 0
     for face_id in face_ids:
         sql = "DELETE FROM faces WHERE collection = ? AND face_id = ?"
@@ -197,7 +203,7 @@ def _check_models(collection: str, model: str, faces: Sequence[NewFace]) -> None
 
 
 @contextmanager
-def _counted(connection: Any, collection: str) -> Iterator[Iterator[int]]:
+def _counted(connection: sqlite3.Connection, collection: str) -> Iterator[Iterator[int]]:
     """Fresh generation numbers; the last one drawn becomes the collection's."""
     row = connection.execute("SELECT generation FROM generations WHERE collection = ?", (collection,)).fetchone()
     drawn = int(row[0]) if row else 0
@@ -212,10 +218,19 @@ def _counted(connection: Any, collection: str) -> Iterator[Iterator[int]]:
     connection.execute("INSERT OR REPLACE INTO generations VALUES (?, ?)", (collection, drawn))
 
 
-def _insert(connection: Any, collection: str, generation: Iterator[int], face: NewFace) -> None:
+def _box(record: FaceRecord) -> str:
+    return json.dumps([record.box.left, record.box.top, record.box.width, record.box.height])
+
+
+def _twin(connection: sqlite3.Connection, collection: str, record: FaceRecord) -> FaceRecord | None:
+    """The stored record of the same face of the same image."""
+    sql = f"""SELECT {_FACE} WHERE f.face_id = ? OR (f.collection = ? AND f.image_id = ? AND f.box = ?) LIMIT 1"""
+    row = connection.execute(sql, (record.face_id, collection, record.image_id, _box(record))).fetchone()
+    return _record(row) if row else None
+
+
+def _insert(connection: sqlite3.Connection, collection: str, generation: Iterator[int], face: NewFace) -> None:
     r = face.record
-    if connection.execute("SELECT 1 FROM faces WHERE face_id = ?", (r.face_id,)).fetchone():
-        return
     q = r.quality
     values = (
         r.face_id,
@@ -225,7 +240,7 @@ def _insert(connection: Any, collection: str, generation: Iterator[int], face: N
         r.person,
         r.external_image_id,
         r.source,
-        json.dumps([r.box.left, r.box.top, r.box.width, r.box.height]),
+        _box(r),
         json.dumps(r.landmarks.as_array().round(2).tolist()),
         r.confidence,
         json.dumps([q.brightness, q.sharpness, q.size_px, list(q.reasons)]),
@@ -239,6 +254,15 @@ def _insert(connection: Any, collection: str, generation: Iterator[int], face: N
 
 
 def _record(row: Row) -> FaceRecord:
+    try:
+        return _parsed(row)
+    except (ValueError, TypeError) as error:
+        raise StorageError(
+            f"the face record {row[0]} is damaged ({error}); put a backup of the database in its place"
+        ) from error
+
+
+def _parsed(row: Row) -> FaceRecord:
     face_id, image_id, person, external_image_id, source, box, landmarks, confidence, quality, vector = row[:10]
     brightness, sharpness, size_px, reasons = json.loads(quality)
     return FaceRecord(

@@ -22,6 +22,7 @@ from faceline.local.index import ObjectIndex
 from faceline.local.keys import TEMP_PREFIX, check_bucket, check_key
 from faceline.ports import ObjectInfo
 
+_PIECE_BYTES = 1 << 18
 _log = logging.getLogger("faceline.local.objects")
 _CHUNK = 1 << 20
 # A file written within one tick of the clock before it was read may change again under the same stamp.
@@ -71,6 +72,11 @@ class Objects:
             status = os.fstat(file.fileno())
             etag = self.index.etag(bucket, key, stamp_of(status)) or self._examine(bucket, key, file)
             return _info(bucket, key, etag, status)
+
+    def stream(self, bucket: str, key: str) -> Iterator[bytes]:
+        with self._opened(bucket, key) as file:
+            while piece := file.read(_PIECE_BYTES):
+                yield piece
 
     def delete(self, bucket: str, key: str) -> None:
         *folders, name = check_key(key)

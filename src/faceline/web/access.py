@@ -43,7 +43,9 @@ class Access:
 
     def _has_key(self, authorization: str) -> bool:
         scheme, _, given = authorization.partition(" ")
-        return scheme.lower() == "bearer" and secrets.compare_digest(given.strip().encode(), self._key)
+        return (
+            scheme.lower() == "bearer" and bool(self._key) and secrets.compare_digest(given.strip().encode(), self._key)
+        )
 
 
 def _is_loopback(url: str) -> bool:

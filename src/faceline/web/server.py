@@ -12,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from faceline import __version__
@@ -84,8 +84,7 @@ class _Endpoints:
 
     async def get_object(self, request: Request) -> Response:
         bucket, key = request.path_params["bucket"], request.path_params["key"]
-        max_bytes = self._app.settings.max_upload_bytes
-        info, data = await run_in_threadpool(self._app.objects.get, bucket, key, max_bytes)
+        info = await run_in_threadpool(self._app.objects.head, bucket, key)
         kind = "application/json" if key.endswith(".json") else "application/octet-stream"
         # nosniff and attachment: an uploaded page must never run as one of ours.
         headers = {
@@ -93,7 +92,7 @@ class _Endpoints:
             "X-Content-Type-Options": "nosniff",
             "Content-Disposition": "attachment",
         }
-        return Response(data, media_type=kind, headers=headers)
+        return StreamingResponse(self._app.objects.stream(bucket, key), media_type=kind, headers=headers)
 
     async def put_object(self, request: Request) -> Response:
         bucket, key = request.path_params["bucket"], request.path_params["key"]

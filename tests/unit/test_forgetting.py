@@ -1,0 +1,86 @@
+"""Forgetting a person: in collections, uploads, records and results."""
+
+import json
+
+import pytest
+from made import BUCKET, Workflow, photo
+
+from faceline.app import App
+from faceline.errors import NotFoundError
+from faceline.gallery.enrolment import Photo
+from faceline.ports import RecordQuery
+
+
+def _known(app: App, name: str = "Ada", person: int = 0, collection: str | None = None) -> None:
+    assert app.enroller(collection).enroll_photo(Photo(photo(person=person), name, f"/home/{name}.jpg")).face
+
+
+def _results(app: App) -> str:
+    infos = list(app.objects.list(BUCKET, "processed/"))
+    return "".join(app.objects.get(BUCKET, info.key, 10**6)[1].decode() for info in infos)
+
+
+def test_a_forgotten_person_is_named_nowhere(made_app: App) -> None:
+    _known(made_app)
+    _known(made_app, "Grace", 5)
+    flow = Workflow(made_app)
+    flow.put("input/ada.png", photo(person=0, salt=1))
+    flow.put("input/grace.png", photo(person=5, salt=1))
+    flow.worker.drain()
+    assert made_app.records.query(RecordQuery(person="Ada"))
+    done = made_app.forget("Ada")
+    assert done.removed == {"my-face-collection": 1}
+    assert (done.records, done.results) == (1, 2)  # Ada is a candidate for Grace's photo too
+    assert done.photos == ("/home/Ada.jpg",)
+    assert "Ada" not in _results(made_app)
+    assert made_app.records.query(RecordQuery(person="Ada")) == []
+    assert [r.status for r in made_app.records.query(RecordQuery(image="ada.png"))] == ["forgotten"]
+    assert [r.person for r in made_app.records.query(RecordQuery(image="grace.png"))] == ["Grace"]
+
+
+def test_an_enrolment_upload_goes_with_its_person_and_may_come_again(made_app: App) -> None:
+    flow = Workflow(made_app)
+    flow.put("enroll/ada.png", photo())
+    flow.worker.drain()
+    assert made_app.collection().people() == 1
+    done = made_app.forget("ada")
+    assert done.uploads == (f"{BUCKET}/enroll/ada.png",)
+    assert list(made_app.objects.list(BUCKET, "enroll/")) == []
+    flow.put("enroll/ada.png", photo())
+    flow.worker.drain()
+    assert made_app.collection().people() == 1
+
+
+def test_forgetting_in_another_collection_leaves_the_results(made_app: App) -> None:
+    _known(made_app)
+    _known(made_app, collection="guests")
+    flow = Workflow(made_app)
+    flow.put("input/ada.png", photo(salt=1))
+    flow.worker.drain()
+    done = made_app.forget("Ada", "guests")
+    assert done.removed == {"guests": 1}
+    assert done.records == done.results == 0
+    assert made_app.records.query(RecordQuery(person="Ada"))
+
+
+def test_nobody_of_that_name_is_an_error_that_says_where_to_look(made_app: App) -> None:
+    with pytest.raises(NotFoundError, match="nobody called Ada .*collections show"):
+        made_app.forget("Ada")
+
+
+def test_documents_of_others_under_processed_are_left_alone(made_app: App) -> None:
+    _known(made_app)
+    for key, text in {"a": '"Ada"', "b": '["Ada"]', "c": '{"faces": "Ada"}', "d": 'no JSON, "Ada"'}.items():
+        made_app.objects.put(BUCKET, f"processed/{key}.json", text.encode())
+    assert made_app.forget("Ada").results == 0
+
+
+def test_deleting_an_upload_takes_its_records_and_result_along(made_app: App) -> None:
+    flow = Workflow(made_app)
+    flow.put("input/ada.png", photo())
+    flow.worker.drain()
+    assert json.loads(_results(made_app))["faces"]
+    made_app.delete_object(BUCKET, "input/ada.png")
+    made_app.delete_object(BUCKET, "input/ada.png")
+    assert made_app.records.query(RecordQuery()) == []
+    assert list(made_app.objects.list(BUCKET)) == []
