@@ -1,19 +1,24 @@
 """One frozen Settings: defaults, then `faceline.toml`, then `FACELINE_…` variables, then what the call says."""
 
+import difflib
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import msgspec
 
 from faceline.errors import SettingError
+from faceline.files import is_file, read_text
 
-Positive = Annotated[int, msgspec.Meta(gt=0)]
-Seconds = Annotated[float, msgspec.Meta(gt=0)]
+Positive = Annotated[int, msgspec.Meta(gt=0, le=2**40)]
+Bytes = Annotated[int, msgspec.Meta(gt=0, le=2**40)]
+PixelCount = Annotated[int, msgspec.Meta(gt=0, le=2**34)]
+Seconds = Annotated[float, msgspec.Meta(gt=0, le=86_400)]
 Rate = Annotated[float, msgspec.Meta(gt=0, lt=1)]
 Similarity = Annotated[float, msgspec.Meta(ge=0, le=100)]
+_NO_SETTINGS = {"FACELINE_TEST_DATA", "FACELINE_PEERS_PYTHON", "FACELINE_NO_SKIPS"}  # what our tests read
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -27,7 +32,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     enroll_prefix: str = "enroll/"
 
     port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 8765
-    max_upload_bytes: Positive = 100_000_000
+    max_upload_bytes: Bytes = 100_000_000
 
     models_dir: Path | None = None
     precision: Literal["auto", "fp32", "int8"] = "auto"
@@ -40,10 +45,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     attributes: tuple[Literal["emotions"], ...] = ()
     emotions_kept: Annotated[int, msgspec.Meta(ge=1, le=7)] = 3
 
-    max_image_bytes: Positive = 50_000_000
-    max_image_pixels: Positive = 80_000_000
-    max_image_side_px: Positive = 30_000
-    decode_pixels: Positive = 16_000_000
+    max_image_bytes: Bytes = 50_000_000
+    max_image_pixels: PixelCount = 80_000_000
+    max_image_side_px: Annotated[int, msgspec.Meta(gt=0, le=2**20)] = 30_000
+    decode_pixels: PixelCount = 16_000_000
 
     min_similarity: Similarity = 80.0
     strangers_named: Rate = 0.005
@@ -59,7 +64,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     def with_(self, **changes: Any) -> "Settings":
         """These settings with some replaced and checked; None leaves a setting as it is."""
         given = {name: value for name, value in changes.items() if value is not None}
-        return _checked({**msgspec.structs.asdict(self), **given}, "the call")
+        return _checked({**msgspec.structs.asdict(self), **given}, lambda name, value: f"{name} = {value}")
 
 
 def load(
@@ -71,36 +76,67 @@ def load(
     """
     environment = os.environ if environment is None else environment
     path = file or (directory or Path()) / "faceline.toml"
-    values = _from_file(path) if file or path.is_file() else {}
-    _checked(values, str(path))
-    return _checked(values | _from_environment(environment), "the environment (FACELINE_…)")
+    values = _from_file(path) if file or is_file(path) else {}
+    _checked(values, lambda name, value: f"{path}: {name} = {value}")
+    return _checked(values | _from_environment(environment), lambda name, _: _variable(name, environment))
 
 
 def _from_file(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        return tomllib.loads(read_text(path))
+    except (OSError, ValueError, RecursionError) as error:
         raise SettingError(f"cannot read the settings file {path}: {error}") from error
 
 
 def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
-    names = {field.name for field in msgspec.structs.fields(Settings)}
     found: dict[str, Any] = {}
     for variable, text in environment.items():
-        name = variable.removeprefix("FACELINE_").lower()
-        if variable.startswith("FACELINE_") and name in names:
+        if variable.startswith("FACELINE_") and variable not in _NO_SETTINGS:
+            name = variable.removeprefix("FACELINE_").lower()
             found[name] = [part.strip() for part in text.split(",") if part.strip()] if name == "attributes" else text
     return found
 
 
-def _checked(values: dict[str, Any], source: str) -> Settings:
-    try:
-        return msgspec.convert(values, Settings, strict=False, dec_hook=_decode)
-    except msgspec.ValidationError as error:
-        raise SettingError(f"a setting from {source} cannot be used: {error}") from error
+def _variable(name: str, environment: Mapping[str, str]) -> str:
+    variable = f"FACELINE_{name.upper()}"
+    return f"{variable}={environment.get(variable)}"
+
+
+def _checked(values: dict[str, Any], say: Callable[[str, Any], str]) -> Settings:
+    """say: what the user wrote for a setting's name and value, for messages."""
+    kinds = {field.name: field.type for field in msgspec.structs.fields(Settings)}
+    for name, value in values.items():
+        if name not in kinds:
+            near = difflib.get_close_matches(name, kinds, 1, 0)
+            raise SettingError(f"{say(name, value)}: there is no such setting; the nearest is {near[0]}")
+        try:
+            msgspec.convert(value, kinds[name], strict=False, dec_hook=_decode)
+        except msgspec.ValidationError as error:
+            raise SettingError(f"{say(name, value)}: {_expected(kinds[name]) or error}") from error
+    return msgspec.convert(values, Settings, strict=False, dec_hook=_decode)
+
+
+def _expected(kind: Any) -> str | None:
+    """What a setting of this type may be; None where the error itself says it best."""
+    match msgspec.inspect.type_info(kind):
+        case msgspec.inspect.IntType() | msgspec.inspect.FloatType() as info:
+            low = f"from {info.ge:g}" if info.ge is not None else f"above {info.gt or 0:g}"
+            high = f"below {info.lt:g}" if info.lt is not None else f"to {info.le or 0:.15g}"
+            whole = "whole " if isinstance(info, msgspec.inspect.IntType) else ""
+            return f"expected a {whole}number {low} {high}"
+        case msgspec.inspect.LiteralType() as info:
+            return f"expected one of {', '.join(map(str, info.values))}"
+        case msgspec.inspect.BoolType():
+            return "expected true or false"
+        case msgspec.inspect.VarTupleType():
+            return "expected a list of emotions, or nothing"
+    return None
 
 
 def _decode(kind: type, value: Any) -> Any:
     if kind is Path and isinstance(value, str | Path):
-        return Path(value).expanduser()
+        try:
+            return Path(value).expanduser()
+        except RuntimeError as error:  # ~ of nobody
+            raise ValueError(f"{error}; write the whole path") from error
     raise ValueError(f"expected {kind.__name__}, got {value!r}")

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from faceline.errors import ImageError
+from faceline.files import check_folder, is_folder, walk
 from faceline.geometry import margin_box
 from faceline.image_headers import ImageLimits, check_bytes, check_size, naming, open_image
 from faceline.types import BoundingBox, Frame, Landmarks, Pixels, Vector
@@ -27,6 +28,7 @@ __all__ = [
     "decode",
     "encode_jpeg",
     "image_paths",
+    "images_in",
     "is_image_name",
     "read",
     "read_bytes",
@@ -70,6 +72,8 @@ def read_bytes(path: Path, limits: ImageLimits) -> bytes:
     """
     try:
         status = path.stat()
+        if stat.S_ISDIR(status.st_mode):
+            check_folder(path)
         if not stat.S_ISREG(status.st_mode):
             what = "a directory" if stat.S_ISDIR(status.st_mode) else "not a regular file"
             raise ImageError(f"{path}: is {what}; name an image file")
@@ -79,7 +83,7 @@ def read_bytes(path: Path, limits: ImageLimits) -> bytes:
     except FileNotFoundError as error:
         raise ImageError(f"{path}: there is no such file; check the name") from error
     except PermissionError as error:
-        raise ImageError(f"{path}: permission denied; make the file readable for this user") from error
+        raise ImageError(f"{path}: permission denied; make it readable for this user") from error
     except (OSError, ValueError) as error:  # ValueError: a name with NUL
         raise ImageError(f"{path}: cannot be read ({error}); check the name and the disk") from error
 
@@ -87,12 +91,18 @@ def read_bytes(path: Path, limits: ImageLimits) -> bytes:
 def image_paths(paths: Iterable[Path]) -> list[Path]:
     """The files among `paths` as they are, whatever their names, and the images in its folders and theirs, sorted.
 
-    A path that does not exist is kept, so that reading it says so. Nothing hidden in a folder is taken.
+    A path that does not exist is kept, so that reading it says so; so is a folder that cannot be listed. Nothing hidden
+    in a folder is taken.
     """
     found: list[Path] = []
     for path in paths:
-        found += _images_in(path) if path.is_dir() else [path]
+        found += images_in(path) if is_folder(path) else [path]
     return found
+
+
+def images_in(folder: Path) -> list[Path]:
+    """The images in a folder and its folders, sorted, with the folders that cannot be listed; nothing hidden."""
+    return sorted(walk(folder, is_image_name))
 
 
 def to_frame(
@@ -161,11 +171,6 @@ def crop_with_margin(
         points = points * (size[0] / (x2 - x1), size[1] / (y2 - y1))
         crop = np.asarray(Image.fromarray(crop).resize(size, Image.Resampling.LANCZOS))
     return crop, points.astype(np.float32)
-
-
-def _images_in(folder: Path) -> list[Path]:
-    inside = (path for path in folder.rglob("*") if is_image_name(path) and path.is_file())
-    return sorted(p for p in inside if not any(part.startswith(".") for part in p.relative_to(folder).parts))
 
 
 def _of_pillow(image: Image.Image, source: str, limits: ImageLimits) -> Frame:

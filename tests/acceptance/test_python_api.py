@@ -109,7 +109,7 @@ def test_a_folder_is_enrolled_as_the_command_line_does(f: faceline.Faceline, pho
 def test_an_image_in_memory_needs_a_name_and_is_refused_with_a_reason(
     f: faceline.Faceline, portrait: Image.Image
 ) -> None:
-    with pytest.raises(UsageError, match="needs a name"):
+    with pytest.raises(UsageError, match="say whom the image shows"):
         f.enroll(portrait)
     blank = Image.new("RGB", (300, 300))
     assert [refusal.reason for refusal in f.enroll(blank, "Ada").refused] == ["no face"]

@@ -70,7 +70,7 @@ def test_a_bad_value_is_said_with_its_setting_and_file(tmp_path: Path, line: str
 
 
 def test_a_bad_variable_is_said_with_its_setting(tmp_path: Path) -> None:
-    with pytest.raises(SettingError, match=r"environment.*port"):
+    with pytest.raises(SettingError, match=r"FACELINE_PORT=http: expected a whole number from 0 to 65535"):
         load(environment={"FACELINE_PORT": "http"}, directory=tmp_path)
 
 

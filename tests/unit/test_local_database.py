@@ -64,8 +64,8 @@ def test_a_step_may_be_a_function(file: Path, database: Database) -> None:
 
 
 def test_a_step_that_fails_leaves_the_file_as_it_was(file: Path, database: Database) -> None:
-    with pytest.raises(sqlite3.OperationalError):
-        Database(file, [FIRST, f"{SECOND}\nINSERT INTO nowhere VALUES (1);"])
+    with pytest.raises(sqlite3.OperationalError, match="syntax"):
+        Database(file, [FIRST, f"{SECOND}\nINSERT NOWHERE VALUES (1);"])
     with closing(Database(file, [FIRST])) as again:
         assert names(again) == ["Anna; or; Zoë"]
 
@@ -115,7 +115,12 @@ def test_a_full_disk_is_said_and_changes_nothing(database: Database) -> None:
 
 
 def test_a_mistake_in_our_sql_is_not_dressed_up(database: Database) -> None:
-    with pytest.raises(sqlite3.OperationalError, match="no such table"):
+    with pytest.raises(sqlite3.OperationalError, match="syntax"):
+        database.rows("SELECT FROM people")
+
+
+def test_a_file_that_lacks_our_tables_is_told(database: Database) -> None:
+    with pytest.raises(StorageError, match=r"lacks what faceline keeps.*nowhere"):
         database.rows("SELECT * FROM nowhere")
 
 

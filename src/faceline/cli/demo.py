@@ -15,15 +15,16 @@ from PIL import Image, ImageEnhance, ImageOps
 from faceline import portrait
 from faceline.app import App
 from faceline.cli.options import common
-from faceline.cli.output import note, print_table, print_text, progress_bar
+from faceline.cli.output import counted, note, print_table, print_text, progress_bar
 from faceline.cli.up import serve
 from faceline.drawing import AMBIGUOUS, MATCH, UNKNOWN, Label, annotate
 from faceline.engine.session import cores
 from faceline.errors import InputError
 from faceline.events import ObjectCreated
+from faceline.files import is_folder
 from faceline.gallery.enrolment import Photo
 from faceline.gallery.sources import Labelled
-from faceline.images import crop_with_margin, decode, image_paths, save
+from faceline.images import crop_with_margin, decode, image_paths, read_bytes, save
 from faceline.loading import image_limits, model_store
 from faceline.types import BoundingBox, Frame, Landmarks
 
@@ -46,12 +47,14 @@ class Plan:
 def demo(
     context: typer.Context,
     folder: Annotated[Path | None, typer.Argument(help="Your photos; folders in it are people.")] = None,
-    out: Annotated[Path, typer.Option(help="Where data and pictures go.")] = Path("faceline-demo"),
+    out: Annotated[
+        Path | None, typer.Option(help="Where data and pictures go; ./faceline-demo, or ./faceline-demo-<folder>.")
+    ] = None,
     serve_after: Annotated[bool, typer.Option("--serve", help="Keep the server up afterwards.")] = False,
 ) -> None:
     """Enrol, upload, detect, search: the real workflow on a public-domain portrait or on your own photos."""
     given = common(context)
-    settings = given.settings(given.data or out)
+    settings = given.settings(given.data or out or _default_out(folder))
     plan = _plan(folder)
     model_store(settings).build(progress=note)
     with App(settings, min(cores(), 4)) as app:
@@ -63,6 +66,11 @@ def demo(
             serve(app)
 
 
+def _default_out(folder: Path | None) -> Path:
+    """A folder's photos must not meet the people of another demo."""
+    return Path("faceline-demo") if folder is None else Path(f"faceline-demo-{folder.absolute().name}")
+
+
 def _plan(folder: Path | None) -> Plan:
     if folder is None:
         photo = portrait.portrait()
@@ -72,7 +80,7 @@ def _plan(folder: Path | None) -> Plan:
     paths = image_paths([folder])
     if not paths:
         raise InputError(f"{folder}: has no photos; name a folder with some, or none for the portrait")
-    keys = {path: path.relative_to(folder).as_posix() if folder.is_dir() else path.name for path in paths}
+    keys = {path: path.relative_to(folder).as_posix() if is_folder(folder) else path.name for path in paths}
     people: dict[str, list[Path]] = {}
     for path in paths:
         if "/" in keys[path]:
@@ -95,7 +103,7 @@ def _enroll(app: App, known: Sequence[Labelled | Photo]) -> None:
         for source, reason in refused:
             note(f"not enrolled: {source}: {reason}")
     if known:
-        print_text(f"{app.collection().people()} people enrolled in {app.settings.collection}.")
+        print_text(f"{counted(app.collection().people(), 'person', 'people')} enrolled in {app.settings.collection}.")
 
 
 def _upload_all(app: App, plan: Plan) -> list[tuple[object, ...]]:
@@ -103,16 +111,20 @@ def _upload_all(app: App, plan: Plan) -> list[tuple[object, ...]]:
     worker = app.worker()
     with progress_bar("photos", len(plan.uploads)) as advance:
         for key, content in plan.uploads:
-            event = _upload(app, key, content)
-            worker.drain()
-            rows += _shown(app, event, plan.naming)
+            try:
+                event = _upload(app, key, content)
+            except InputError as error:  # not readable, too large, or a name that no object can have
+                rows.append((key, None, str(error), None, None, None))
+            else:
+                worker.drain()
+                rows += _shown(app, event, plan.naming)
             advance(1)
     return rows
 
 
 def _upload(app: App, key: str, content: bytes | Path) -> ObjectCreated:
     bucket, full = app.settings.input_bucket, app.settings.input_prefix + key
-    data = content if isinstance(content, bytes) else content.read_bytes()
+    data = content if isinstance(content, bytes) else read_bytes(content, image_limits(app.settings))
     info = app.objects.put(bucket, full, data)
     event = ObjectCreated(bucket, full, info.etag, info.size, info.modified_at)
     app.work_again(event)
@@ -169,7 +181,7 @@ def _picture(app: App, key: str, frame: Frame, labels: list[Label]) -> None:
     folder = app.settings.data / "pictures"
     folder.mkdir(exist_ok=True)
     name = re.sub(r"[^\w.-]+", "_", key.removeprefix(app.settings.input_prefix))
-    save(annotate(frame, labels), folder / f"{name}.png")
+    save(annotate(frame, labels), folder / (name if name.endswith(".png") else f"{name}.png"))
 
 
 def _varied(photo: bytes) -> bytes:

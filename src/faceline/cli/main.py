@@ -1,11 +1,17 @@
 """`faceline`: its commands, its global options, and what happens to errors."""
 
+import errno
+import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from io import TextIOWrapper
+from itertools import takewhile
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from faceline import __version__
 from faceline.cli import collections, demo, models, objects, people, photos, up
@@ -13,7 +19,54 @@ from faceline.cli.options import Common
 from faceline.cli.output import note, print_json
 from faceline.errors import FacelineError, NotFoundError, UsageError
 
+_USAGE_ERRORS: Any = typer.BadParameter.__bases__  # click's, or typer's own copy of it, by version
+
+
+class _Commands(TyperGroup):
+    """Says some things as we want them, before Typer says them in its way."""
+
+    def make_context(self, *args: Any, **kwargs: Any) -> Any:
+        with _told():
+            return super().make_context(*args, **kwargs)
+
+    def invoke(self, *args: Any, **kwargs: Any) -> Any:
+        with _told():
+            return super().invoke(*args, **kwargs)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    try:
+        yield
+    except _USAGE_ERRORS as error:
+        if _wants_json():
+            print_json({"error": error.format_message()})
+        raise
+    except KeyboardInterrupt:
+        note("stopped")
+        sys.exit(130)
+    except BrokenPipeError:
+        # The reader of our output went away (`faceline … | head`): nothing is wrong.
+        _drop_output()
+        sys.exit(0)
+    except SystemExit as end:
+        if isinstance(end.__context__, BrokenPipeError):  # Rich makes a failure of it
+            sys.exit(0)
+        raise
+
+
+def _wants_json() -> bool:
+    return "--json" in takewhile(lambda argument: argument != "--", sys.argv[1:])
+
+
+def _drop_output() -> None:
+    """What is still in a buffer goes nowhere, so that it does not fail once more when Python ends."""
+    with suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 app = typer.Typer(
+    cls=_Commands,
     name="faceline",
     help="Face recognition that anyone can run: photos in, people out.",
     no_args_is_help=True,
@@ -60,16 +113,26 @@ def main() -> None:
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # names that this terminal cannot show are no failure
     try:
-        app()
-    except KeyboardInterrupt:
-        note("stopped")
-        sys.exit(130)
+        with _told():
+            _run()
     except FacelineError as error:
-        if "--json" in sys.argv:
+        if _wants_json():
             print_json({"error": str(error)})
         note(f"faceline: {error}")
         sys.exit(2 if isinstance(error, UsageError | NotFoundError) else 1)
-    except BrokenPipeError:
-        # The reader of our output went away (`faceline … | head`): nothing is wrong.
-        sys.stderr.close()
-        sys.exit(0)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EIO, errno.EFBIG):
+            raise
+        _drop_output()
+        note(
+            f"faceline: cannot write {error.filename or 'the output'}: {error.strerror}; "
+            "free some space, or write elsewhere"
+        )
+        sys.exit(1)
+
+
+def _run() -> None:
+    try:
+        app()
+    finally:
+        sys.stdout.flush()  # now, while a failure can still be told

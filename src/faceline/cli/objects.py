@@ -10,11 +10,12 @@ from typing import Annotated, Any
 import typer
 
 from faceline.app import App
-from faceline.cli.options import Data, Json, common
+from faceline.cli.options import Data, Json, common, path
 from faceline.cli.output import note, print_json, print_table, print_text, progress_bar
 from faceline.errors import FacelineError, UsageError
 from faceline.events import ObjectCreated
-from faceline.images import is_image_name
+from faceline.files import check_regular, is_folder
+from faceline.images import images_in
 from faceline.ports import Record, RecordQuery
 
 dead_letters = typer.Typer(no_args_is_help=True)
@@ -27,7 +28,7 @@ def register(app: typer.Typer) -> None:
 
 def put(
     context: typer.Context,
-    files: Annotated[list[Path], typer.Argument(help="Photos, or folders of photos.")],
+    files: Annotated[list[Path], typer.Argument(help="Photos, or folders of photos.", parser=path)],
     bucket: Annotated[str | None, typer.Option(help="face-input-bucket unless set.")] = None,
     prefix: Annotated[str | None, typer.Option(help="Before the file's name; input/ unless set.")] = None,
     again: Annotated[bool, typer.Option("--again", help="Work on photos again that were done before.")] = False,
@@ -41,8 +42,8 @@ def put(
     rows: list[dict[str, Any]] = []
     with App(settings) as app:
         events = []
-        for path, key in _keyed(files, prefix):
-            row, event = _put_one(app, path, bucket or settings.input_bucket, key, again)
+        for photo, key in _keyed(files, prefix):
+            row, event = _put_one(app, photo, bucket or settings.input_bucket, key, again)
             rows.append(row)
             events.append(event)
         if wait:
@@ -60,7 +61,7 @@ def records(
     status: Annotated[
         str | None, typer.Option(help="matched, unknown, ambiguous, detected, forgotten or error.")
     ] = None,
-    limit: Annotated[int, typer.Option(min=1)] = 1000,
+    limit: Annotated[int, typer.Option(min=1, max=100_000)] = 1000,
     data: Data = None,
     as_json: Json = False,
 ) -> None:
@@ -104,25 +105,35 @@ def redrive(
 
 def _keyed(files: list[Path], prefix: str) -> list[tuple[Path, str]]:
     found: list[tuple[Path, str]] = []
-    for path in files:
-        if path.is_dir():
-            inside = sorted(p for p in path.rglob("*") if p.is_file() and is_image_name(p))
-            found += [(p, prefix + p.relative_to(path).as_posix()) for p in inside]
+    for given in files:
+        if is_folder(given):
+            found += [(p, prefix + p.relative_to(given).as_posix()) for p in images_in(given)]
         else:
-            found.append((path, prefix + path.name))
+            found.append((given, prefix + given.name))
     if not found:
         raise UsageError(f"no photos in {', '.join(map(str, files))}; give photos or folders that have some")
-    return found
+    of_key: dict[str, Path] = {}
+    for photo, key in found:
+        first = of_key.setdefault(key, photo)
+        if first.absolute() != photo.absolute():
+            raise UsageError(
+                f"{first} and {photo} would both become {key}, so nothing is uploaded; "
+                "put them one after the other with --prefix, or put the folder that holds both"
+            )
+    return [(photo, key) for key, photo in of_key.items()]
 
 
-def _put_one(app: App, path: Path, bucket: str, key: str, again: bool) -> tuple[dict[str, Any], ObjectCreated | None]:
-    row: dict[str, Any] = {"source": str(path), "bucket": bucket, "key": key, "etag": None, "error": None}
+def _put_one(app: App, photo: Path, bucket: str, key: str, again: bool) -> tuple[dict[str, Any], ObjectCreated | None]:
+    row: dict[str, Any] = {"source": str(photo), "bucket": bucket, "key": key, "etag": None, "error": None}
     try:
-        with path.open("rb") as file:
+        check_regular(photo, app.settings.max_upload_bytes)
+        with photo.open("rb") as file:
             info = app.objects.put(bucket, key, file)
-    except (OSError, FacelineError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        return row | {"error": f"{path}: {reason}"}, None
+    except FileNotFoundError:
+        return row | {"error": f"{photo}: there is no such file; check the name"}, None
+    except (OSError, ValueError, FacelineError) as error:  # ValueError: a name with NUL
+        reason = isinstance(error, OSError) and error.strerror
+        return row | {"error": f"{photo}: {reason or error}"}, None
     event = ObjectCreated(info.bucket, info.key, info.etag, info.size, info.modified_at)
     if app.starts_work(bucket, key):
         if again:
@@ -174,7 +185,8 @@ def _show_put(rows: list[dict[str, Any]], as_json: bool) -> None:
         print_json(rows)
     else:
         good = [(r["source"], f"{r['bucket']}/{r['key']}", _result_text(r)) for r in rows if not r["error"]]
-        print_table(("photo", "object", "result"), good)
+        if good:
+            print_table(("photo", "object", "result"), good)
     for error in errors:
         note(f"faceline: {error}")
     if errors:

@@ -33,6 +33,13 @@ class Common:
         return settings
 
 
+def path(text: str) -> Path:
+    """A path argument; an empty one would be the working directory."""
+    if not text:
+        raise typer.BadParameter("is empty; name a file or a folder")
+    return Path(text)
+
+
 def common(context: typer.Context) -> Common:
     found = context.find_object(Common)
     return found or Common()

@@ -1,6 +1,7 @@
 """How results look to people and to programs. Progress and notes go to standard error."""
 
 import json
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -9,8 +10,10 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 _PIPE_WIDTH = 500  # columns of tables that go to a file or a pipe: nobody wants paths folded there
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 def print_json(document: Any) -> None:
@@ -25,16 +28,19 @@ def print_json(document: Any) -> None:
 
 def note(text: str) -> None:
     """A line for people, on standard error."""
-    Console(stderr=True, highlight=False, soft_wrap=True).print(text, markup=False)
+    Console(stderr=True, highlight=False, soft_wrap=True).print(_lines(text), markup=False)
 
 
 def print_text(text: str) -> None:
     """A line of results."""
-    Console(highlight=False, soft_wrap=True).print(text, markup=False)
+    Console(highlight=False, soft_wrap=True).print(_lines(text), markup=False)
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], title: str | None = None) -> None:
     """Cells are shown as text; None as a dash. Without a terminal the table is wide enough for whole paths."""
+    if not rows:
+        note("nothing to show")
+        return
     table = Table(title=title, title_justify="left", header_style="bold")
     for column in columns:
         table.add_column(column, overflow="fold")
@@ -44,6 +50,11 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], title:
     if not console.is_terminal:
         console = Console(width=_PIPE_WIDTH)
     console.print(table)
+
+
+def counted(number: int, one: str, many: str) -> str:
+    """`1 photo`, `2 photos`."""
+    return f"{number} {one if number == 1 else many}"
 
 
 @contextmanager
@@ -65,8 +76,17 @@ def progress_bar(label: str, total: int | None, shown: bool = True) -> Iterator[
         yield advance
 
 
-def _cell(value: object) -> str:
+def _cell(value: object) -> Text:
     if value is None:
-        return "–"
+        return Text("–")
     text = f"{value:.2f}" if isinstance(value, float) else str(value)
-    return text.replace("[", "\\[")
+    return Text(_visible(text))
+
+
+def _lines(text: str) -> str:
+    """The text with its lines, and with nothing else in it that a terminal obeys."""
+    return "\n".join(map(_visible, text.split("\n")))
+
+
+def _visible(text: str) -> str:
+    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)

@@ -9,9 +9,9 @@ import typer
 from rich import print as rich_print
 
 from faceline.app import App
-from faceline.cli.options import CollectionName, Data, Json, common
-from faceline.cli.output import note, print_json, print_table, print_text, progress_bar
-from faceline.errors import FacelineError
+from faceline.cli.options import CollectionName, Data, Json, common, path
+from faceline.cli.output import counted, note, print_json, print_table, print_text, progress_bar
+from faceline.errors import FacelineError, UsageError
 from faceline.evaluation.document import report_document, report_table
 from faceline.evaluation.embedded import EmbeddedPhotos, embed_photos
 from faceline.evaluation.plot import save_plot
@@ -30,13 +30,17 @@ def register(app: typer.Typer) -> None:
 
 def enroll(
     context: typer.Context,
-    paths: Annotated[list[Path], typer.Argument(help="Photos, folders Name/photo.jpg, manifests (.csv, .jsonl).")],
+    paths: Annotated[
+        list[Path], typer.Argument(help="Photos, folders Name/photo.jpg, manifests (.csv, .jsonl).", parser=path)
+    ],
     name: Annotated[str | None, typer.Option(help="Whom the photos show; default: what the paths say.")] = None,
     collection: CollectionName = None,
     data: Data = None,
     as_json: Json = False,
 ) -> None:
     """Make people known. Photos that are in already are passed over, so that a stopped run can be repeated."""
+    if name is not None and not name.strip():
+        raise UsageError("--name is empty; say whom the photos show, or leave it out")
     settings = common(context).settings(data, collection)
     items, unusable = _expanded(paths, name)
     with App(settings) as app, progress_bar("photos", len(items), not as_json) as advance:
@@ -81,7 +85,9 @@ def forget(
 
 def evaluate(
     context: typer.Context,
-    target: Annotated[Path, typer.Argument(help="PAIRS.csv (path_a,path_b,same[,fold]) or a folder Name/photo.")],
+    target: Annotated[
+        Path, typer.Argument(help="PAIRS.csv (path_a,path_b,same[,fold]) or a folder Name/photo.", parser=path)
+    ],
     plot: Annotated[Path | None, typer.Option(metavar="FILE", help="Histograms and ROC as a picture.")] = None,
     as_json: Json = False,
 ) -> None:
@@ -108,13 +114,13 @@ def evaluate(
 def _expanded(paths: list[Path], name: str | None) -> tuple[list[Labelled], list[Refusal]]:
     items: list[Labelled] = []
     unusable: list[Refusal] = []
-    for path in paths:
+    for given in paths:
         try:
-            items += expand(path, name)
+            items += expand(given, name)
         except FacelineError as error:
             if len(paths) == 1:
                 raise
-            unusable.append(Refusal(str(path), str(error)))
+            unusable.append(Refusal(str(given), str(error)))
     return items, unusable
 
 
@@ -123,5 +129,6 @@ def _print_enrolment(done: Enrolment, collection: str, people: int) -> None:
         print_table(("not enrolled", "why"), [(r.source, r.reason) for r in done.refused])
     again = f", {done.already} were in already" if done.already else ""
     print_text(
-        f"{done.enrolled} photos enrolled{again}, {len(done.refused)} refused; {collection} knows {people} people."
+        f"{counted(done.enrolled, 'photo', 'photos')} enrolled{again}, {len(done.refused)} refused; "
+        f"{collection} knows {counted(people, 'person', 'people')}."
     )

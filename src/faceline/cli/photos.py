@@ -10,17 +10,19 @@ import typer
 from faceline.api import Faceline
 from faceline.app import App
 from faceline.cli.drawn import draw_detections, draw_identifications
-from faceline.cli.options import CollectionName, Data, Json, MinFace, common
+from faceline.cli.options import CollectionName, Data, Json, MinFace, common, path
 from faceline.cli.output import note, print_json, print_table, print_text, progress_bar
 from faceline.config import Settings
 from faceline.engine.session import cores
 from faceline.errors import InputError, NotFoundError, UsageError
+from faceline.files import is_folder
 from faceline.images import image_paths, read
 from faceline.loading import image_limits, wanted, worker_count
 from faceline.pipelines.documents import comparison_document, detection_document, identified_document
 from faceline.types import Face, Frame, Identification
 
-Photos = Annotated[list[Path], typer.Argument(help="Photos, or folders of photos.", show_default=False)]
+Photos = Annotated[list[Path], typer.Argument(help="Photos, or folders of photos.", show_default=False, parser=path)]
+Photo = Annotated[Path, typer.Argument(show_default=False, parser=path)]
 Draw = Annotated[Path | None, typer.Option("--draw", metavar="DIR", help="Write annotated pictures there.")]
 
 
@@ -47,10 +49,10 @@ def detect(
         def examine(frame: Frame) -> list[Face]:
             return app.analyzer.analyze([frame], wanted(settings, embeddings=False))[0]
 
-        for path, frame, faces, error in _each(photos, settings, examine, not as_json):
+        for photo, frame, faces, error in _each(photos, settings, examine, not as_json):
             if draw and frame:
                 draw_detections(frame, faces, draw)
-            documents.append(detection_document(str(path), frame, faces, error))
+            documents.append(detection_document(str(photo), frame, faces, error))
     _finish(documents, as_json, _print_detections)
 
 
@@ -72,17 +74,17 @@ def identify(
         def examine(frame: Frame) -> list[Identification]:
             return gallery.identify(app.analyzer.analyze([frame], wanted(settings))[0])
 
-        for path, frame, found, error in _each(photos, settings, examine, not as_json):
+        for photo, frame, found, error in _each(photos, settings, examine, not as_json):
             if draw and frame:
                 draw_identifications(frame, found, draw)
-            documents.append(identified_document(str(path), found, error))
+            documents.append(identified_document(str(photo), found, error))
         threshold, people = gallery.threshold(), gallery.people()
     _finish(documents, as_json, _print_identifications)
     if not as_json:
         note(f"With {people} people enrolled a name needs similarity {threshold:.2f}.")
 
 
-def compare(context: typer.Context, photo_a: Path, photo_b: Path, as_json: Json = False) -> None:
+def compare(context: typer.Context, photo_a: Photo, photo_b: Photo, as_json: Json = False) -> None:
     """Compare the largest faces of two photos."""
     settings = common(context).settings()
     with Faceline(settings) as faceline:
@@ -103,12 +105,12 @@ def _each(
         raise UsageError(f"no photos in {', '.join(map(str, photos))}; give photos or folders that have some")
     limits = image_limits(settings)
 
-    def one(path: Path) -> tuple[Path, Frame | None, list[Any], str | None]:
+    def one(photo: Path) -> tuple[Path, Frame | None, list[Any], str | None]:
         try:
-            frame = read(path, limits)
+            frame = read(photo, limits)
         except InputError as error:
-            return path, None, [], str(error)
-        return path, frame, examine(frame), None
+            return photo, None, [], str(error)
+        return photo, frame, examine(frame), None
 
     workers = min(worker_count(settings), len(paths))
     with progress_bar("photos", len(paths), shown and len(paths) > 1) as advance:
@@ -130,7 +132,7 @@ def _advancing(results: Iterator[Any], advance: Callable[[int], None]) -> Iterat
 
 def _threads(photos: Sequence[Path]) -> int:
     """All cores for one photo; for many, workers with one core each are faster."""
-    return min(cores(), 4) if len(photos) == 1 and not photos[0].is_dir() else 1
+    return min(cores(), 4) if len(photos) == 1 and not is_folder(photos[0]) else 1
 
 
 def _check_gallery(app: App, settings: Settings) -> None:

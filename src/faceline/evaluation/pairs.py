@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from faceline.errors import InputError
+from faceline.files import is_file, read_text
 from faceline.gallery.sources import label_of
 
 _COLUMNS = ("path_a", "path_b", "same")
@@ -27,14 +28,18 @@ def read_pairs(path: Path) -> list[Pair]:
     Raises InputError naming the line when the file is not that, or a photo it names is not there.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+        text = read_text(path, "utf-8-sig")
+    except (OSError, ValueError) as error:
         raise InputError(f"{path}: cannot read the pairs ({error}); give a CSV with {', '.join(_COLUMNS)}") from error
     reader = csv.DictReader(text.splitlines())
-    absent = [name for name in _COLUMNS if name not in (reader.fieldnames or ())]
-    if absent:
-        raise InputError(f"{path}: line 1 lacks the column {absent[0]}; the columns are {', '.join(_COLUMNS)}[, fold]")
-    pairs = [_pair(path, reader.line_num, row) for row in reader]
+    try:
+        absent = [name for name in _COLUMNS if name not in (reader.fieldnames or ())]
+        if absent:
+            columns = ", ".join(_COLUMNS)
+            raise InputError(f"{path}: line 1 lacks the column {absent[0]}; the columns are {columns}[, fold]")
+        pairs = [_pair(path, reader.line_num, row) for row in reader]
+    except csv.Error as error:
+        raise InputError(f"{path}: line {reader.line_num + 1} is not CSV ({error}); check its quotes") from error
     if not pairs:
         raise InputError(f"{path}: no pairs after line 1; give one pair a line")
     return pairs
@@ -69,8 +74,8 @@ def _pair(path: Path, line: int, row: dict[str, str]) -> Pair:
 
 
 def _photo(where: str, folder: Path, name: str) -> Path:
-    photo = folder / name
-    if not name or not photo.is_file():
+    photo = folder / (name or "")
+    if not name or not is_file(photo):
         raise InputError(f"{where}: there is no photo {photo}; paths are relative to the CSV")
     return photo
 

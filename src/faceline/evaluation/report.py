@@ -15,6 +15,7 @@ from faceline.evaluation.listed import compare_listed
 from faceline.evaluation.pairs import Pair, people_of, read_pairs
 from faceline.evaluation.people import Named, Searches, found_first, identified, named, search_first_photos
 from faceline.evaluation.rates import Estimate, estimate, false_matches, true_accepts
+from faceline.files import is_file, is_folder
 from faceline.gallery.sources import expand
 from faceline.similarity import Calibration, Rule, Scorer
 from faceline.types import Refusal
@@ -70,9 +71,9 @@ def evaluate(target: Path, embed: Embed, scorer: Scorer, rule: Rule = DEFAULT_RU
     against: its pairs as told wrong, its same pairs as not accepted, as a known probe as not found; it is no false
     match, and no stranger. Raises UsageError for a target that is neither, InputError with the line of a malformed CSV.
     """
-    if target.is_dir():
+    if is_folder(target):
         return _evaluate_folder(target, embed, scorer, rule)
-    if not target.is_file():
+    if not is_file(target):
         raise UsageError(f"{target}: no such file or folder; give a CSV of pairs or a folder Name/photo.jpg")
     return _evaluate_pairs(target, embed, scorer)
 

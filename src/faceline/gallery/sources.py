@@ -3,12 +3,13 @@
 import csv
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from faceline.errors import InputError, UsageError
-from faceline.images import is_image_name
+from faceline.files import is_folder, read_text
+from faceline.images import images_in
 
 _NUMBERED = re.compile(r"[ _-]\d+$")
 _MANIFESTS = {".csv", ".jsonl"}
@@ -35,8 +36,8 @@ def expand(path: Path, name: str | None = None) -> list[Labelled]:
     the columns path and name, or JSON lines with those keys, paths relative to it.
     Raises UsageError when there is nothing to enrol, InputError when the manifest cannot be read.
     """
-    if path.is_dir():
-        found = [Labelled(p, name or _label_in(path, p)) for p in sorted(_photos(path))]
+    if is_folder(path):
+        found = [Labelled(p, name or _label_in(path, p)) for p in images_in(path)]
     elif path.suffix.lower() in _MANIFESTS:
         found = list(_manifest(path))
     else:
@@ -46,13 +47,6 @@ def expand(path: Path, name: str | None = None) -> list[Labelled]:
     return found
 
 
-def _photos(folder: Path) -> Iterator[Path]:
-    for path in folder.rglob("*"):
-        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-        if not hidden and is_image_name(path) and path.is_file():
-            yield path
-
-
 def _label_in(folder: Path, photo: Path) -> str:
     parts = photo.relative_to(folder).parts
     return parts[0] if len(parts) > 1 else label_of(photo.name)
@@ -60,15 +54,25 @@ def _label_in(folder: Path, photo: Path) -> str:
 
 def _manifest(path: Path) -> Iterator[Labelled]:
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+        text = read_text(path, "utf-8-sig")
+    except (OSError, ValueError) as error:
         raise InputError(f"{path}: cannot read the manifest ({error})") from error
-    rows = csv.DictReader(text.splitlines()) if path.suffix.lower() == ".csv" else _json_lines(path, text)
+    rows: Iterator[Mapping[str, object]] = (
+        _csv_rows(path, text) if path.suffix.lower() == ".csv" else _json_lines(path, text)
+    )
     for number, row in enumerate(rows, start=1):
         photo, person = row.get("path"), row.get("name")
         if not photo or not person:
             raise InputError(f"{path}: entry {number} needs a path and a name, has {row}")
         yield Labelled(path.parent / str(photo), str(person))
+
+
+def _csv_rows(path: Path, text: str) -> Iterator[dict[str, str]]:
+    reader = csv.DictReader(text.splitlines())
+    try:
+        yield from reader
+    except csv.Error as error:
+        raise InputError(f"{path}: line {reader.line_num + 1} is not CSV ({error}); check its quotes") from error
 
 
 def _json_lines(path: Path, text: str) -> Iterator[dict[str, object]]:
@@ -77,7 +81,7 @@ def _json_lines(path: Path, text: str) -> Iterator[dict[str, object]]:
             continue
         try:
             row = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise InputError(f"{path}: line {number} is not JSON ({error})") from error
         if not isinstance(row, dict):
             raise InputError(f"{path}: line {number} must be an object with path and name")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import secrets
 import sys
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ else:
     import fcntl
 
 SCHEMA = 1
+_KEY_CHARACTERS = 20  # a shorter key could be guessed; ours have 43
 _LOCKED_BYTE = 1 << 30  # Windows locks bytes against reading: one far behind the text
 
 
@@ -65,9 +67,9 @@ def open_directory(path: Path) -> DataDirectory:
 
 
 def read_admin_key(path: Path) -> str:
-    """The key of the data directory `path`; NotFoundError when faceline never started there."""
+    """The key of the data directory `path`; NotFoundError when faceline never started there, StorageError when bad."""
     try:
-        return (path / "admin.key").read_text(encoding="ascii").strip()
+        key = (path / "admin.key").read_text(encoding="ascii", errors="replace").strip()
     except (FileNotFoundError, NotADirectoryError) as error:
         raise NotFoundError(
             f"{path} has no admin.key; start `faceline up` there first, or name another --data"
@@ -76,6 +78,11 @@ def read_admin_key(path: Path) -> str:
         raise StorageError(
             f"cannot read {path / 'admin.key'}: {error.strerror}; run as the user who made it"
         ) from error
+    if len(key) < _KEY_CHARACTERS or not key.isascii():
+        raise StorageError(
+            f"{path / 'admin.key'} holds no key; delete it and start `faceline up`, which makes a new one"
+        )
+    return key
 
 
 class UpLock:
@@ -136,9 +143,11 @@ def _check_schema(file: Path) -> None:
     if not file.exists():
         file.write_text(f"{SCHEMA}\nwritten by faceline {__version__}\n", encoding="utf-8")
         return
-    number, _, writer = file.read_text(encoding="utf-8").partition("\n")
-    if not number.isdigit():
-        raise StorageError(f"{file} should hold a number and holds {number!r}; is {file.parent} a faceline directory?")
+    number, _, writer = file.read_text(encoding="utf-8", errors="replace").partition("\n")
+    if not re.fullmatch("[0-9]{1,9}", number):
+        raise StorageError(
+            f"{file} should hold a number and holds {number[:40]!r}; is {file.parent} a faceline directory?"
+        )
     if int(number) > SCHEMA:
         raise StorageError(
             f"{file.parent} has layout {number}, {writer.strip() or 'written by a newer faceline'}; this is faceline "

@@ -53,7 +53,7 @@ class Eraser:
         results = self._clean_results(name) if with_results else 0
         if not removed and not records and not results:
             where = ", ".join(collections) or "any collection"
-            raise NotFoundError(f"nobody called {name} is in {where}; see `faceline collections show`")
+            raise NotFoundError(f"nobody called {name} is in {where}; see `faceline collections`")
         stay = tuple(source for source in sources if source not in uploads)
         return Forgotten(name, removed, tuple(uploads), records, results, stay)
 
