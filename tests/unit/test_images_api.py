@@ -67,7 +67,7 @@ def test_read_reports_a_file_it_may_not_open(tmp_path: Path, monkeypatch: pytest
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(Path, "open", refuse)
-    with pytest.raises(ImageError, match="permission denied; make the file readable"):
+    with pytest.raises(ImageError, match="permission denied; make it readable"):
         read(path, LIMITS)
 
 
