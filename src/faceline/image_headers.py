@@ -10,20 +10,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
+from typing import TYPE_CHECKING, TypeGuard
 
-from PIL import (
-    BmpImagePlugin,
-    GifImagePlugin,
-    IcoImagePlugin,
-    Image,
-    ImageFile,
-    JpegImagePlugin,
-    PngImagePlugin,
-    TiffImagePlugin,
-    WebPImagePlugin,
-)
+from PIL import Image, ImageFile, JpegImagePlugin, PngImagePlugin
 
 from faceline.errors import ImageError
+
+if TYPE_CHECKING:
+    from faceline.image_readers import Tiff
 
 KNOWN = "JPEG, PNG, WebP, GIF, BMP, TIFF, ICO, AVIF and HEIC"
 
@@ -74,21 +68,6 @@ class _Jpeg(JpegImagePlugin.JpegImageFile):
 
     def getexif(self) -> Image.Exif:
         return Image.Exif()
-
-
-class _Tiff(TiffImagePlugin.TiffImageFile):
-    """Without Pillow's own turning, which holds the full-size picture twice; `images` turns the reduced one."""
-
-    def getexif(self) -> Image.Exif:
-        return Image.Exif()
-
-
-class _Webp(WebPImagePlugin.WebPImageFile):
-    """Lets go of libwebp's two canvases, 8 bytes per pixel, before Pillow makes room for its own picture."""
-
-    def load_prepare(self) -> None:
-        self.__dict__.pop("_decoder", None)
-        super().load_prepare()
 
 
 @contextmanager
@@ -197,15 +176,17 @@ def _reader(kind: str, source: str) -> type[ImageFile.ImageFile]:
         return _avif_reader(source)
     if kind == "HEIF":
         return _heif_reader(source)
-    readers: dict[str, type[ImageFile.ImageFile]] = {
-        "JPEG": _Jpeg,
-        "PNG": PngImagePlugin.PngImageFile,
-        "WEBP": _Webp,
-        "GIF": GifImagePlugin.GifImageFile,
-        "BMP": BmpImagePlugin.BmpImageFile,
-        "TIFF": _Tiff,
-    }
-    return readers[kind]
+    if kind == "JPEG":
+        return _Jpeg
+    if kind == "PNG":
+        return PngImagePlugin.PngImageFile
+    from faceline.image_readers import reader_of  # noqa: PLC0415 - for few photos
+
+    return reader_of(kind)
+
+
+def _is_tiff(image: Image.Image) -> "TypeGuard[Tiff]":
+    return image.format == "TIFF"
 
 
 def _avif_reader(source: str) -> type[ImageFile.ImageFile]:
@@ -227,15 +208,17 @@ def _heif_reader(source: str) -> type[ImageFile.ImageFile]:
 
 def _stored_size(image: ImageFile.ImageFile) -> tuple[int, int]:
     """Pillow gives a TIFF's size as it will be after turning."""
-    if isinstance(image, _Tiff):
+    if _is_tiff(image):
         return image.tag_v2[256], image.tag_v2[257]
     return image.size
 
 
 def _open_icon(data: bytes, source: str, limits: ImageLimits) -> Opened:
     """The largest picture of an icon file, which is a PNG of any size or a small bitmap."""
+    from faceline.image_readers import icon_file  # noqa: PLC0415 - for few photos
+
     with naming(source, "ICO"):
-        icon = IcoImagePlugin.IcoFile(BytesIO(data))
+        icon = icon_file(data)
         start = icon.entry[0].offset
         if data[start : start + 8] == b"\x89PNG\r\n\x1a\n":
             return open_image(data[start:], source, limits)
@@ -332,7 +315,7 @@ def _working_bytes(opened: Opened, data: bytes, source: str) -> int:
     if isinstance(image, _Jpeg):
         coefficients = _jpeg_coefficient_bytes(image) if _in_many_scans(image, data, source) else 0
         return _plain_bytes(image) + int(pixels * coefficients)
-    if isinstance(image, _Tiff):
+    if _is_tiff(image):
         return _plain_bytes(image) + _tiff_strip_bytes(image)
     if opened.kind in ("WEBP", "AVIF", "HEIF"):
         return int(pixels * _codec_bytes(opened.kind, image))
@@ -389,7 +372,7 @@ def _jpeg_scans(data: bytes, position: int) -> int:
     return scans if segments <= _MAX_SEGMENTS else _MAX_SCANS + 1
 
 
-def _tiff_strip_bytes(image: _Tiff) -> int:
+def _tiff_strip_bytes(image: "Tiff") -> int:
     """libtiff unpacks a whole strip or tile before Pillow sees it; a file may be one single strip."""
     tags = image.tag_v2
     if tags.get(259, 1) == 1:

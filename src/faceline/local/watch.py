@@ -6,14 +6,16 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-
-import watchfiles
+from typing import TYPE_CHECKING
 
 from faceline.errors import FacelineError, NotFoundError
 from faceline.events import ObjectCreated
 from faceline.local.folders import Stamp
 from faceline.local.objects import Found, Objects
 from faceline.ports import ObjectInfo
+
+if TYPE_CHECKING:
+    import watchfiles
 
 _log = logging.getLogger("faceline.local.watch")
 _UNFINISHED = (".part", ".partial", ".crdownload", ".download", ".tmp", "~")
@@ -84,8 +86,10 @@ class BucketWatcher:
             except Exception:  # noqa: BLE001 (logged; a watcher that ended would look like one with nothing to do)
                 _log.exception("watching failed for a moment; the next rescan finds what was missed")
 
-    def _notices(self) -> Iterator[Iterable[tuple[watchfiles.Change, str]]]:
+    def _notices(self) -> Iterator[Iterable[tuple["watchfiles.Change", str]]]:
         """What changed, at least ten times a second; nothing but ticks when the system gives no notices."""
+        import watchfiles  # noqa: PLC0415 (only `up` watches; others start faster without)
+
         folders = sorted({str(self._objects.root.resolve() / bucket) for bucket, _ in self._prefixes})
         try:
             yield from watchfiles.watch(
@@ -106,9 +110,9 @@ class BucketWatcher:
         while not self._stopped.wait(_TICK_MS / 1000):
             yield ()
 
-    def _notice(self, change: watchfiles.Change, path: str) -> None:
+    def _notice(self, change: "watchfiles.Change", path: str) -> None:
         bucket, _, key = Path(path).relative_to(self._objects.root.resolve()).as_posix().partition("/")
-        if change is watchfiles.Change.deleted or not key or key.rpartition("/")[2].startswith("."):
+        if change.name == "deleted" or not key or key.rpartition("/")[2].startswith("."):
             return
         with suppress(NotFoundError):  # gone again
             # A folder that was moved in gives one notice for everything in it.
