@@ -213,11 +213,6 @@ class App:
     def admin_key(self) -> str:
         return read_admin_key(self.directory.path)
 
-    def work_again(self, event: ObjectCreated) -> None:
-        """Sends an event whose like may have been handled before."""
-        self.receipts.discard(event.event_id)
-        self.announce(event)
-
     def starts_work(self, bucket: str, key: str) -> bool:
         """Whether an object of this name is a photo to work on."""
         s = self.settings

@@ -136,9 +136,9 @@ def _put_one(app: App, photo: Path, bucket: str, key: str, again: bool) -> tuple
         return row | {"error": f"{photo}: {reason or error}"}, None
     event = ObjectCreated(info.bucket, info.key, info.etag, info.size, info.modified_at)
     if app.starts_work(bucket, key):
-        if again:
-            app.work_again(event)
-        app.watcher().announce(info)
+        announced = app.watcher().announce(info)
+        if again and not announced:
+            app.announce(event)
     return row | {"etag": info.etag}, event
 
 

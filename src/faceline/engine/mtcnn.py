@@ -79,7 +79,7 @@ class Mtcnn:
         good = output["probability"] >= 0.7
         boxes = _shifted(boxes[good], output["regression"][good])
         # The authors suppress at 0.7 before they shift; after it, neighbours agree, so that 0.8 leaves half as many to
-        # O-net, which costs most, and loses none of 304 faces in crowds (docs/benchmarks.md).
+        # O-net, which costs most, and loses none of 304 faces in crowds (docs/decisions/0005).
         keep = nms(boxes, output["probability"][good], 0.8)
         return _squared(boxes[keep])
 
