@@ -1,33 +1,40 @@
 """The composition root: which adapter does what, opened when first needed and closed together."""
 
+import hashlib
 import json
 import threading
+from collections.abc import Mapping
 from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from faceline.config import Settings
 from faceline.engine.analyzer import Analyzer
-from faceline.errors import InputError, NotFoundError, SettingError, UsageError
+from faceline.errors import ConflictError, InputError, NotFoundError, QuotaError, SettingError, UsageError
 from faceline.events import ObjectCreated, from_json, to_json
 from faceline.gallery.collection import Collection
 from faceline.gallery.enrolment import Enroller, Outcome, Photo
 from faceline.gallery.names import problem_of
 from faceline.loading import image_limits, open_analyzer, wanted
+from faceline.local.credentials import Credentials
 from faceline.local.database import Database
 from faceline.local.directory import DataDirectory, UpLock, open_directory, read_admin_key
-from faceline.local.gallery import GALLERY, SqliteCollections, SqliteFaceRecords
+from faceline.local.face_records import SqliteFaceRecords
+from faceline.local.gallery import GALLERY, SqliteCollections
 from faceline.local.index import ObjectIndex
 from faceline.local.objects import Objects
+from faceline.local.people import SqlitePeople
 from faceline.local.queue import SqliteQueue
 from faceline.local.receipts import SqliteReceipts
 from faceline.local.records import SqliteRecords
 from faceline.local.schema import STATE
+from faceline.local.tags import SqliteTags
 from faceline.local.watch import BucketWatcher
 from faceline.models.spaces import BUILTIN, scorer_of
 from faceline.pipelines.forgetting import Eraser, Forgotten
 from faceline.pipelines.images import ImagePipeline, Places
 from faceline.pipelines.worker import Worker
+from faceline.ports import CollectionInfo
 from faceline.similarity import Rule, Scorer
 
 QUEUE = "face-input-queue"
@@ -95,6 +102,18 @@ class App:
         return SqliteFaceRecords(self._gallery)
 
     @_Once
+    def people(self) -> SqlitePeople:
+        return SqlitePeople(self._gallery)
+
+    @_Once
+    def tags(self) -> SqliteTags:
+        return SqliteTags(self._gallery)
+
+    @_Once
+    def access_keys(self) -> Credentials:
+        return Credentials(self.directory.path / "credentials")
+
+    @_Once
     def objects(self) -> Objects:
         return Objects(self.directory.buckets, ObjectIndex(self._state))
 
@@ -119,6 +138,25 @@ class App:
                     name, self.face_records, self.scorer, self.rule, self.settings.person_score
                 )
             return self._collections[name]
+
+    def create_collection(self, name: str, tags: Mapping[str, str]) -> CollectionInfo:
+        """An empty one. Raises ConflictError when there is one, QuotaError when there are too many."""
+        with self._lock:
+            known, limit = self.collections.models(), self.settings.quota_collections
+            if name in known:
+                raise ConflictError(f"there is a collection {name} already; use it, or delete it first")
+            if len(known) >= limit:
+                raise QuotaError(f"there are {len(known)} collections, at most {limit} are kept; delete one")
+            info = self.collections.create(name, self.scorer.model)
+            if tags:
+                self.tags.put(name, tags, self.settings.quota_collection_tags)
+            return info
+
+    def drop_collection(self, name: str) -> None:
+        """Deletes it with all that is in it, here and in memory. Raises NotFoundError."""
+        self.collections.drop(name)
+        with self._lock:
+            self._collections.pop(name, None)
 
     def enroller(self, name: str | None = None) -> Enroller:
         """Makes the collection where there is none. Raises ModelMismatchError when it was built with another model."""
@@ -185,7 +223,7 @@ class App:
         if problem:
             raise UsageError(f"nobody can be forgotten by this name: {problem}")
         names = [collection] if collection else [info.name for info in self.collections.list()]
-        eraser = Eraser(self.face_records, self.objects, self.records, self.receipts, self.places)
+        eraser = Eraser(self.face_records, self.people, self.objects, self.records, self.receipts, self.places)
         return eraser.forget(name, names, with_results=not collection or collection == self.settings.collection)
 
     def delete_object(self, bucket: str, key: str) -> None:
@@ -209,6 +247,11 @@ class App:
     def up_lock(self) -> UpLock:
         """Held by the one `faceline up` of this data directory."""
         return UpLock(self.directory)
+
+    @_Once
+    def page_key(self) -> bytes:
+        """The secret that pagination tokens are sealed with; the same after a restart."""
+        return hashlib.sha256(b"pagination" + self.admin_key().encode()).digest()
 
     def admin_key(self) -> str:
         return read_admin_key(self.directory.path)

@@ -55,6 +55,17 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     ambiguity_margin: Annotated[float, msgspec.Meta(ge=0, le=10)] = 1.0
     person_score: Literal["mean", "best"] = "mean"
     keep_crops: bool = True
+    search_floor: bool = False
+
+    quota_image_bytes: Bytes = 5_242_880
+    quota_object_bytes: Bytes = 15_728_640
+    quota_image_side_px: Annotated[int, msgspec.Meta(ge=1, le=2**20)] = 80
+    quota_collections: Positive = 1_000_000
+    quota_collection_faces: Positive = 20_000_000
+    quota_collection_users: Positive = 10_000_000
+    quota_collection_tags: Positive = 50
+    quota_user_faces: Positive = 100
+    max_requests: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 64
 
     lease_s: Seconds = 60.0
     max_receives: Positive = 5

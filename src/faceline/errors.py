@@ -6,11 +6,13 @@
     ├── UsageError              the call or the command line cannot be meant: say it differently
     │   └── SettingError        a setting has a value that cannot be used
     ├── InputError              this input cannot be used; others can
-    │   ├── ImageError          not an image we read, damaged, or over a limit
+    │   ├── ImageError          not an image we read, or damaged
+    │   │   └── ImageLimitError an image over a limit of size or cost
     │   ├── NoFaceError         a face was needed and none was found
     │   └── ObjectKeyError      an object key or bucket name that is refused
     ├── NotFoundError           no such object, collection, person
     ├── ConflictError           somebody else holds it, or it is there already
+    ├── QuotaError              a limit on how much may be kept would be passed
     ├── ModelError              a model is missing, damaged, or cannot be built
     │   └── ModelMismatchError  embeddings of different models were to be compared
     └── StorageError            the data directory cannot be used (newer schema, locked, not writable)
@@ -36,7 +38,11 @@ class InputError(FacelineError):
 
 
 class ImageError(InputError):
-    """Bytes that are not an image we read, are damaged, or exceed a limit."""
+    """Bytes that are not an image we read, or are damaged."""
+
+
+class ImageLimitError(ImageError):
+    """An image exceeds a limit of size or cost."""
 
 
 class NoFaceError(InputError):
@@ -53,6 +59,10 @@ class NotFoundError(FacelineError):
 
 class ConflictError(FacelineError):
     """Somebody else holds the thing, or it exists already."""
+
+
+class QuotaError(FacelineError):
+    """A limit on how much may be kept would be passed."""
 
 
 class ModelError(FacelineError):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeGuard
 
 from PIL import Image, ImageFile, JpegImagePlugin, PngImagePlugin
 
-from faceline.errors import ImageError
+from faceline.errors import ImageError, ImageLimitError
 
 if TYPE_CHECKING:
     from faceline.image_readers import Tiff
@@ -78,9 +78,9 @@ def naming(source: str, kind: str) -> Iterator[None]:
     except ImageError:
         raise
     except MemoryError as error:
-        raise ImageError(f"{source}: not enough memory to decode this {kind}; reduce it") from error
+        raise ImageLimitError(f"{source}: not enough memory to decode this {kind}; reduce it") from error
     except Image.DecompressionBombError as error:
-        raise ImageError(f"{source}: the {kind} has far too many pixels; reduce it") from error
+        raise ImageLimitError(f"{source}: the {kind} has far too many pixels; reduce it") from error
     except Exception as error:  # its codecs document no list: OSError, SyntaxError, struct.error, IndexError and more
         unclear = isinstance(error, struct.error | LookupError | AttributeError | TypeError) or not str(error)
         reason = "its parts do not add up" if unclear else " ".join(str(error).split())[:200]
@@ -111,7 +111,7 @@ def check_bytes(size: int, source: str, limits: ImageLimits) -> None:
     if size == 0:
         raise ImageError(f"{source}: the file is empty (0 bytes); fetch it again")
     if size > limits.max_bytes:
-        raise ImageError(
+        raise ImageLimitError(
             f"{source}: {size:,} bytes are over the limit of {limits.max_bytes:,}; "
             "reduce the picture or raise max_image_bytes"
         )
@@ -121,12 +121,12 @@ def check_size(width: int, height: int, source: str, limits: ImageLimits) -> Non
     if min(width, height) < 1:
         raise ImageError(f"{source}: a picture of {width} × {height} pixels shows nothing; use another")
     if max(width, height) > limits.max_side_px:
-        raise ImageError(
+        raise ImageLimitError(
             f"{source}: {width:,} × {height:,} pixels are over the limit of {limits.max_side_px:,} a side; "
             "reduce the picture or raise max_image_side_px"
         )
     if width * height > limits.max_pixels:
-        raise ImageError(
+        raise ImageLimitError(
             f"{source}: {width:,} × {height:,} pixels are over the limit of {limits.max_pixels:,} in all; "
             "reduce the picture or raise max_image_pixels"
         )
@@ -299,7 +299,7 @@ def _check_cost(opened: Opened, data: bytes, source: str, limits: ImageLimits) -
     needed = len(data) + max(_working_bytes(opened, data, source), _plain_bytes(opened.image) + reduced)
     allowed = 4 * limits.max_pixels + _ALLOWANCE
     if needed > allowed:
-        raise ImageError(
+        raise ImageLimitError(
             f"{source}: this {opened.kind} of {opened.width:,} × {opened.height:,} pixels needs {needed / 1e6:,.0f} MB "
             f"to decode, the limit is {allowed / 1e6:,.0f}; reduce it, save it as plain JPEG, or raise max_image_pixels"
         )
@@ -338,7 +338,7 @@ def _codec_bytes(kind: str, image: Image.Image) -> float:
 def _check_run_length(image: Image.Image, data: bytes, source: str) -> None:
     """Pillow unpacks run-length BMP in Python, pixel by pixel."""
     if image.info.get("compression") in (1, 2) and image.width * image.height + len(data) > _MAX_RUN_LENGTH_WORK:
-        raise ImageError(f"{source}: a run-length BMP of this size takes too long to decode; save it as PNG")
+        raise ImageLimitError(f"{source}: a run-length BMP of this size takes too long to decode; save it as PNG")
 
 
 def _in_many_scans(image: _Jpeg, data: bytes, source: str) -> bool:

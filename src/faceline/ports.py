@@ -4,8 +4,8 @@ Adapters stand in the profile folders (`local/`, later `aws/`) under the same fi
 All times are UTC ISO 8601 strings. Every verb may raise `errors.StorageError` when the storage itself fails.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, BinaryIO, Protocol
 
@@ -217,15 +217,55 @@ class Records(Protocol):
         ...
 
 
+class KeyScope(StrEnum):
+    """What the holder of a key may ask for: everything; what changes nothing; only what keeps and reads nothing."""
+
+    ALL = "all"
+    READ = "read"
+    DETECT = "detect"
+
+
+@dataclass(frozen=True, slots=True)
+class AccessKey:
+    """A key pair that signs requests. name: what its keeper calls it. collections: names and patterns with `*`."""
+
+    name: str
+    access_key_id: str
+    secret: str = field(repr=False)
+    scope: KeyScope = KeyScope.ALL
+    collections: tuple[str, ...] = ("*",)
+
+
+class AccessKeys(Protocol):
+    """Who may use the Rekognition API. A change holds for every process at once."""
+
+    def find(self, access_key_id: str) -> AccessKey | None: ...
+
+    def list(self) -> Sequence[AccessKey]:
+        """In the order in which they were made."""
+        ...
+
+    def create(self, name: str, scope: KeyScope, collections: Sequence[str]) -> AccessKey:
+        """A new pair; `ConflictError` when there is one of that name, `UsageError` for a name that cannot be one."""
+        ...
+
+    def revoke(self, name: str) -> AccessKey:
+        """Deletes the key of this name or access key id; `NotFoundError` when there is none."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class CollectionInfo:
-    """model: the id of the model that all of its embeddings come from. people: distinct names."""
+    """model: the id of the model that all of its embeddings come from. people: distinct identities of its faces, an
+    anonymous face (neither person nor label) counting as somebody of its own. users: persons, with or without faces.
+    """
 
     name: str
     model: str
     created_at: str
     faces: int
     people: int
+    users: int = 0
 
 
 class Collections(Protocol):
@@ -243,8 +283,32 @@ class Collections(Protocol):
         """By name."""
         ...
 
+    def model(self, name: str) -> str:
+        """The collection's model, without counting anything; `NotFoundError` when there is none."""
+        ...
+
+    def models(self) -> dict[str, str]:
+        """Every collection's name and model, without counting anything."""
+        ...
+
     def drop(self, name: str) -> None:
-        """Deletes the collection with its face records, vectors and crops; `NotFoundError` when there is none."""
+        """Deletes the collection with its face records, vectors, crops, people and tags; `NotFoundError` when there is
+        none.
+        """
+        ...
+
+
+class Tags(Protocol):
+    """Words that a user hangs on a collection, at most one value a key. All: `NotFoundError` without the collection."""
+
+    def of(self, collection: str) -> dict[str, str]: ...
+
+    def put(self, collection: str, tags: Mapping[str, str], limit: int) -> None:
+        """Adds them, or replaces values; `QuotaError` and no effect when it would have more than `limit`."""
+        ...
+
+    def remove(self, collection: str, keys: Sequence[str]) -> None:
+        """Keys that are not there are no error."""
         ...
 
 
@@ -266,20 +330,33 @@ class NewFace:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What happened to a collection after some generation. removed: face ids, with no other trace of them."""
+    """What happened to a collection after some generation. added: new face records, and those whose person changed.
+
+    removed: face ids, with no other trace of them.
+    """
 
     generation: int
     added: Sequence[FaceRecord]
     removed: Sequence[str]
 
 
+@dataclass(frozen=True, slots=True)
+class FaceQuery:
+    """Conditions that must all hold, where given. person: by name, not by label."""
+
+    person: str | None = None
+    face_ids: Sequence[str] | None = None
+
+
 class FaceRecords(Protocol):
     """Face records with vectors and crops. Every change raises the collection's generation."""
 
-    def add(self, collection: str, faces: Sequence[NewFace]) -> dict[str, FaceRecord]:
+    def add(self, collection: str, faces: Sequence[NewFace], limit: int | None = None) -> dict[str, FaceRecord]:
         """Stores them in one step, but none twice: a face of the same image with the same box, or with the same id.
 
-        Returns the record that was there already for the face_id of each one that was not stored.
+        Returns the record that was there already for the face_id of each one that was not stored. limit: how many
+        faces the collection may have; `QuotaError` and no effect beyond it. `ConflictError` when a new name would have
+        another person's user id.
         """
         ...
 
@@ -291,8 +368,75 @@ class FaceRecords(Protocol):
         """Up to `limit` changes after generation `since`, oldest first; call again until nothing comes."""
         ...
 
-    def find(self, collection: str, person: str | None = None, image_id: str | None = None) -> Sequence[FaceRecord]:
-        """Face records of this person and this image, where given; all otherwise. Oldest first."""
+    def find(
+        self,
+        collection: str,
+        person: str | None = None,
+        image_id: str | None = None,
+        face_ids: Sequence[str] | None = None,
+    ) -> Sequence[FaceRecord]:
+        """Face records of this person (or labelled so), this image and these ids, where given; all otherwise.
+
+        Oldest first.
+        """
+        ...
+
+    def page(self, collection: str, after: int, limit: int, query: FaceQuery) -> Sequence[tuple[int, FaceRecord]]:
+        """Up to `limit` records with their positions, those after position `after`, by position.
+
+        A record keeps its position for good and newer ones have higher ones, so that pages neither repeat nor miss
+        records while others are added, removed or associated. The first position is above 0.
+        """
         ...
 
     def crop(self, collection: str, face_id: str) -> Crop | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class PersonInfo:
+    """Somebody of a collection. user_id: their name as the Rekognition API spells it (`gallery.names.user_id_of`).
+
+    faces: how many face records are theirs. position: as of `FaceRecords.page`.
+    """
+
+    name: str
+    user_id: str
+    faces: int
+    position: int
+
+
+class People(Protocol):
+    """The persons of a collection, who may have no face yet. Whoever face records name is one of them.
+
+    All verbs raise `NotFoundError` without the collection.
+    """
+
+    def create(self, collection: str, name: str, limit: int) -> None:
+        """`ConflictError` when there is one of that user id; `QuotaError` beyond `limit` people."""
+        ...
+
+    def get(self, collection: str, user_id: str) -> PersonInfo:
+        """`NotFoundError` when there is none."""
+        ...
+
+    def page(self, collection: str, after: int, limit: int) -> Sequence[PersonInfo]:
+        """Up to `limit` people after position `after`, by position."""
+        ...
+
+    def delete(self, collection: str, user_id: str) -> None:
+        """Their faces stay, nobody's; `NotFoundError` when there is none such."""
+        ...
+
+    def associate(self, collection: str, user_id: str, face_ids: Sequence[str], limit: int) -> Sequence[str]:
+        """Gives them those of these faces that exist and are nobody's, and returns which.
+
+        `NotFoundError` without the person; `QuotaError` and no effect when they would have more than `limit`.
+        """
+        ...
+
+    def disassociate(self, collection: str, user_id: str, face_ids: Sequence[str]) -> Sequence[str]:
+        """Takes those of these faces from them that are theirs, and returns which.
+
+        `NotFoundError` without the person.
+        """
+        ...

@@ -135,9 +135,10 @@ class Face:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FaceRecord:
-    """An enrolled face. `person` is the name it was enrolled under; `source` is where the photo came from.
+    """An enrolled face. `person` is whom it was enrolled as or associated with; `source` is where the photo came from.
 
-    created_at: UTC ISO 8601. external_image_id: the caller's label, kept as given.
+    created_at: UTC ISO 8601. external_image_id: the caller's label, kept as given. image_size: width and height of the
+    full-size upright photo in pixels; None for records from before it was kept.
     """
 
     face_id: str
@@ -151,6 +152,20 @@ class FaceRecord:
     quality: Quality
     embedding: Embedding
     created_at: str
+    image_size: tuple[int, int] | None = None
+
+    @property
+    def identity(self) -> str | None:
+        """Whom the face stands for: its person, else the caller's label; None for an anonymous face."""
+        return self.person if self.person is not None else self.external_image_id
+
+
+@dataclass(frozen=True, slots=True)
+class FaceMatch:
+    """An enrolled face and how similar the probe is to it, 0–100 calibrated."""
+
+    face_id: str
+    similarity: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,14 +1,15 @@
 """What every gallery must do. A subclass gives the fixtures `collections`, `records`, `elsewhere` and `stored`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from faceline.errors import ModelMismatchError, NotFoundError
+from faceline.errors import ConflictError, ModelMismatchError, NotFoundError, QuotaError
 from faceline.gallery.collection import Collection
-from faceline.ports import Collections, Crop, FaceRecords, NewFace
+from faceline.gallery.names import user_id_of
+from faceline.ports import Collections, Crop, FaceQuery, FaceRecords, NewFace
 from faceline.similarity import Calibration, Rule, Scorer
 from faceline.types import FaceRecord
 from made import MODEL, face, new_face, record, vector
@@ -23,7 +24,7 @@ def as_told(record: FaceRecord) -> tuple[object, ...]:
     same = (record.face_id, record.image_id, record.person, record.external_image_id, record.source, record.box)
     points = record.landmarks.as_array().round(1).tolist()
     vector = (record.embedding.model, record.embedding.values.tobytes())
-    return (*same, points, record.confidence, record.quality, vector, record.created_at)
+    return (*same, points, record.confidence, record.quality, vector, record.created_at, record.image_size)
 
 
 def follow(records: FaceRecords, since: int = 0, limit: int = 100) -> tuple[int, set[str]]:
@@ -36,6 +37,14 @@ def follow(records: FaceRecords, since: int = 0, limit: int = 100) -> tuple[int,
         assert len(changes.added) <= limit
         known = (known - set(changes.removed)) | {added.face_id for added in changes.added}
         since = changes.generation
+
+
+def labelled(face_id: str, person: str | None, label: str | None) -> NewFace:
+    return NewFace(replace(record(face_id, person, vector(1)), external_image_id=label))
+
+
+def ids_of(found: Sequence[FaceRecord]) -> list[str]:
+    return [each.face_id for each in found]
 
 
 class GalleryContract:
@@ -78,10 +87,22 @@ class GalleryContract:
         collections.create("guests", MODEL)
         records.add(STAFF, [new_face("1", "Ada", vector(1)), new_face("2", "Ada", vector(2))])
         records.add(STAFF, [new_face("3", "Grace", vector(3)), new_face("4", None, vector(4))])
-        assert [(info.name, info.faces, info.people) for info in collections.list()] == [
-            ("guests", 0, 0),
-            (STAFF, 4, 2),
-        ]
+        records.add("guests", [labelled("5", None, "Ada"), labelled("6", "Ada", None), labelled("7", None, "Grace")])
+        counts = [(info.name, info.faces, info.people, info.users) for info in collections.list()]
+        assert counts == [("guests", 3, 2, 1), (STAFF, 4, 3, 2)]
+        assert [collections.get(info.name) for info in collections.list()] == collections.list()
+
+    def test_an_anonymous_face_counts_as_somebody_of_its_own(
+        self, collections: Collections, records: FaceRecords
+    ) -> None:
+        records.add(STAFF, [labelled("1", None, None), labelled("2", None, None)])
+        assert (collections.get(STAFF).people, collections.get(STAFF).users) == (2, 0)
+
+    def test_a_collections_model_is_told(self, collections: Collections) -> None:
+        collections.create("guests", "other-model")
+        assert (collections.model(STAFF), collections.model("guests")) == (MODEL, "other-model")
+        with pytest.raises(NotFoundError, match="nobodys"):
+            collections.model("nobodys")
 
     def test_an_absent_collection_is_named(self, collections: Collections, records: FaceRecords) -> None:
         with pytest.raises(NotFoundError, match="nobodys"):
@@ -96,6 +117,7 @@ class GalleryContract:
 
     def test_face_records_come_back_as_they_were_oldest_first(self, records: FaceRecords) -> None:
         faces = [record(str(n), name, vector(n)) for n, name in enumerate(("Zoë", None, "Ada' OR 1=1 --"))]
+        faces[1] = replace(faces[1], image_size=(4000, 3000))
         records.add(STAFF, [NewFace(each) for each in faces[:2]])
         records.add(STAFF, [NewFace(faces[2])])
         assert [as_told(found) for found in records.find(STAFF)] == [as_told(each) for each in faces]
@@ -106,6 +128,93 @@ class GalleryContract:
         assert [found.face_id for found in records.find(STAFF, image_id="image of 1")] == ["1"]
         assert list(records.find(STAFF, person="Grace", image_id="image of 0")) == []
         assert list(records.find(STAFF, person="")) == []
+
+    def test_whoever_is_asked_for_is_found_by_label_too(self, records: FaceRecords) -> None:
+        records.add(STAFF, [labelled("1", None, "Ada"), labelled("2", "Ada", None), labelled("3", "Ada", "Ada")])
+        records.add(STAFF, [labelled("4", "Grace", "Ada"), labelled("5", "Grace", None), labelled("6", None, None)])
+        assert ids_of(records.find(STAFF, person="Ada")) == ["1", "2", "3", "4"]
+        assert ids_of(records.find(STAFF, person="Grace")) == ["4", "5"]
+        assert ids_of(records.find(STAFF, person="Ada", image_id="image of 3")) == ["3"]
+
+    def test_faces_are_found_by_id_oldest_first(self, collections: Collections, records: FaceRecords) -> None:
+        collections.create("guests", MODEL)
+        records.add("guests", [new_face("other", "Ada", vector(1))])
+        records.add(STAFF, [new_face(str(n), "Ada", vector(n)) for n in range(5)])
+        assert ids_of(records.find(STAFF, face_ids=["3", "other", "absent", "1", "1", "'\ud800"])) == ["1", "3"]
+        assert ids_of(records.find(STAFF, face_ids=["3", "1"], image_id="image of 3")) == ["3"]
+        assert ids_of(records.find(STAFF, face_ids=["3", "1"], person="Grace")) == []
+        assert ids_of(records.find(STAFF, face_ids=[])) == []
+
+    def test_any_number_of_ids_may_be_asked_for(self, records: FaceRecords) -> None:
+        records.add(STAFF, [new_face(str(n), "Ada", vector(n)) for n in range(5)])
+        many = [f"absent {n}" for n in range(300_000)]
+        assert ids_of(records.find(STAFF, face_ids=["4", *many, "2"])) == ["2", "4"]
+        query = FaceQuery(face_ids=["4", *many, "2"])
+        assert [found.face_id for _, found in records.page(STAFF, 0, 1, query)] == ["2"]
+
+    def test_pages_follow_one_another(self, records: FaceRecords) -> None:
+        faces = [new_face(str(n), "Ada" if n % 2 else "Grace", vector(n)) for n in range(7)]
+        records.add(STAFF, faces[:4])
+        records.add(STAFF, faces[4:])
+        first = records.page(STAFF, 0, 3, FaceQuery())
+        positions = [position for position, _ in first]
+        assert positions == sorted(positions)
+        assert positions[0] > 0
+        second = records.page(STAFF, positions[-1], 3, FaceQuery())
+        third = records.page(STAFF, second[-1][0], 3, FaceQuery())
+        assert [as_told(each) for _, each in (*first, *second, *third)] == [as_told(face.record) for face in faces]
+        assert list(records.page(STAFF, third[-1][0], 3, FaceQuery())) == []
+        assert list(records.page("nobodys", 0, 3, FaceQuery())) == []
+
+    def test_pages_may_be_of_one_person_and_of_some_faces(self, records: FaceRecords) -> None:
+        records.add(STAFF, [labelled(str(n), "Ada" if n % 2 else None, "Ada") for n in range(7)])
+        for query, ids in (
+            (FaceQuery(person="Ada"), ["1", "3", "5"]),
+            (FaceQuery(face_ids=["6", "3", "1", "absent"]), ["1", "3", "6"]),
+            (FaceQuery(person="Ada", face_ids=["6", "3", "1"]), ["1", "3"]),
+            (FaceQuery(face_ids=[]), []),
+            (FaceQuery(person="Grace"), []),
+        ):
+            whole = records.page(STAFF, 0, 10, query)
+            assert [found.face_id for _, found in whole] == ids
+            assert [found.face_id for _, found in records.page(STAFF, 0, 2, query)] == ids[:2]
+            if ids:
+                later = records.page(STAFF, whole[0][0], 10, query)
+                assert [(at, found.face_id) for at, found in later] == [(at, found.face_id) for at, found in whole[1:]]
+
+    def test_a_newer_face_has_a_higher_position_than_any_before_it(self, records: FaceRecords) -> None:
+        records.add(STAFF, [new_face("1", "Ada", vector(1)), new_face("2", "Ada", vector(2))])
+        last = records.page(STAFF, 0, 10, FaceQuery())[-1][0]
+        records.remove(STAFF, ["1", "2"])
+        records.add(STAFF, [new_face("2", "Ada", vector(2))])
+        assert records.page(STAFF, 0, 10, FaceQuery())[0][0] > last
+
+    def test_a_collection_takes_no_more_faces_than_it_may_have(
+        self, collections: Collections, records: FaceRecords
+    ) -> None:
+        faces = [new_face(str(n), f"person {n}", vector(n)) for n in range(5)]
+        records.add(STAFF, faces[:2], limit=3)
+        before = records.changes(STAFF, 0, 10).generation
+        with pytest.raises(QuotaError, match=f"{STAFF} would have 4 faces and may have 3"):
+            records.add(STAFF, faces[1:4], limit=3)
+        assert (collections.get(STAFF).faces, collections.get(STAFF).users) == (2, 2)
+        assert records.changes(STAFF, 0, 10).generation == before
+        assert list(records.add(STAFF, faces[:3], limit=3)) == ["0", "1"]
+        assert list(records.add(STAFF, faces[:3], limit=1)) == ["0", "1", "2"]
+        records.remove(STAFF, ["0"])
+        assert records.add(STAFF, faces[3:4], limit=3) == {}
+        assert records.add(STAFF, faces[4:]) == {}
+
+    def test_a_name_that_is_written_as_anothers_user_id_is_refused(
+        self, collections: Collections, records: FaceRecords
+    ) -> None:
+        records.add(STAFF, [new_face("1", "Ada Lovelace", vector(1))])
+        with pytest.raises(ConflictError, match=r"Ada Lovelace is in collection staff .*use another name"):
+            records.add(
+                STAFF, [new_face("2", "Grace", vector(2)), new_face("3", user_id_of("Ada Lovelace"), vector(3))]
+            )
+        assert ids_of(records.find(STAFF)) == ["1"]
+        assert collections.get(STAFF).users == 1
 
     def test_a_face_that_is_there_already_is_left_as_it_is(self, records: FaceRecords) -> None:
         records.add(STAFF, [new_face("1", "Ada", vector(1))])

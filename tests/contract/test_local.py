@@ -9,20 +9,27 @@ import pytest
 
 from contract import object_store, queues
 from contract import receipts as receipts_contract
+from contract.access_keys import AccessKeysContract
 from contract.conftest import Clock
 from contract.face_records import GalleryContract, Stored
 from contract.object_store import BUCKET, ObjectStoreContract
+from contract.people import PeopleContract
 from contract.queues import MAX_RECEIVES, DeadLettersContract, QueueContract
 from contract.receipts import ReceiptsContract
 from contract.record_table import RecordsContract
+from contract.tags import TagsContract
+from faceline.local.credentials import Credentials
 from faceline.local.database import Database
-from faceline.local.gallery import GALLERY, SqliteCollections, SqliteFaceRecords
+from faceline.local.face_records import SqliteFaceRecords
+from faceline.local.gallery import GALLERY, SqliteCollections
 from faceline.local.index import ObjectIndex
 from faceline.local.objects import Objects
+from faceline.local.people import SqlitePeople
 from faceline.local.queue import SqliteQueue
 from faceline.local.receipts import SqliteReceipts
 from faceline.local.records import SqliteRecords
 from faceline.local.schema import STATE
+from faceline.local.tags import SqliteTags
 
 
 @pytest.fixture
@@ -98,13 +105,37 @@ class TestObjects(ObjectStoreContract):
         return partial(open_objects, objects.root.parent)
 
 
-class TestSqliteGallery(GalleryContract):
+class TestCredentials(AccessKeysContract):
     @pytest.fixture
-    def gallery(self, tmp_path: Path) -> Iterator[Database]:
-        database = Database(tmp_path / "gallery.sqlite", GALLERY)
-        yield database
-        database.close()
+    def keys(self, tmp_path: Path) -> Credentials:
+        return Credentials(tmp_path / "credentials")
 
+    @pytest.fixture
+    def elsewhere(self, keys: Credentials) -> Credentials:
+        return Credentials(keys.path)
+
+
+@pytest.fixture
+def gallery(tmp_path: Path) -> Iterator[Database]:
+    database = Database(tmp_path / "gallery.sqlite", GALLERY)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def another(gallery: Database) -> Iterator[Database]:
+    """A connection of its own, as another process has."""
+    database = Database(gallery.path, GALLERY)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def everything(tmp_path: Path) -> Stored:
+    return lambda: b"\0".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+
+
+class TestSqliteGallery(GalleryContract):
     @pytest.fixture
     def collections(self, gallery: Database) -> SqliteCollections:
         return SqliteCollections(gallery)
@@ -114,11 +145,41 @@ class TestSqliteGallery(GalleryContract):
         return SqliteFaceRecords(gallery)
 
     @pytest.fixture
-    def elsewhere(self, gallery: Database) -> Iterator[SqliteFaceRecords]:
-        database = Database(gallery.path, GALLERY)  # a connection of its own, as another process has
-        yield SqliteFaceRecords(database)
-        database.close()
+    def elsewhere(self, another: Database) -> SqliteFaceRecords:
+        return SqliteFaceRecords(another)
 
     @pytest.fixture
-    def stored(self, tmp_path: Path) -> Stored:
-        return lambda: b"\0".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+    def stored(self, everything: Stored) -> Stored:
+        return everything
+
+
+class TestSqlitePeople(PeopleContract):
+    @pytest.fixture
+    def collections(self, gallery: Database) -> SqliteCollections:
+        return SqliteCollections(gallery)
+
+    @pytest.fixture
+    def records(self, gallery: Database) -> SqliteFaceRecords:
+        return SqliteFaceRecords(gallery)
+
+    @pytest.fixture
+    def people(self, gallery: Database) -> SqlitePeople:
+        return SqlitePeople(gallery)
+
+    @pytest.fixture
+    def elsewhere(self, another: Database) -> SqlitePeople:
+        return SqlitePeople(another)
+
+    @pytest.fixture
+    def stored(self, everything: Stored) -> Stored:
+        return everything
+
+
+class TestSqliteTags(TagsContract):
+    @pytest.fixture
+    def collections(self, gallery: Database) -> SqliteCollections:
+        return SqliteCollections(gallery)
+
+    @pytest.fixture
+    def tags(self, gallery: Database) -> SqliteTags:
+        return SqliteTags(gallery)

@@ -13,9 +13,10 @@ import pytest
 from faceline.errors import ModelMismatchError
 from faceline.gallery.collection import Collection
 from faceline.local.database import Database
-from faceline.local.gallery import GALLERY, SqliteCollections, SqliteFaceRecords
+from faceline.local.face_records import SqliteFaceRecords
+from faceline.local.gallery import GALLERY, SqliteCollections
 from faceline.similarity import Calibration, Rule, Scorer
-from faceline.types import Decision, Identification, Vector
+from faceline.types import Decision, Embedding, Identification, Vector
 from made import MODEL, face, mixed, new_face, vector
 
 SCORER = Scorer(MODEL, Calibration((0.0, 0.5, 1.0), (-0.3, -3.0, -6.0)))
@@ -176,3 +177,17 @@ def test_embeddings_of_another_model_are_never_compared(tmp_path: Path, records:
         who(other, vector(1))
     with pytest.raises(ValueError, match="embeddings"):
         staff(records).identify([face(None)])
+
+
+def test_foreign_embeddings_are_refused_by_every_search(records: SqliteFaceRecords) -> None:
+    enrol(records, "Ada", vector(1))
+    collection, foreign = staff(records), Embedding(vector(1), "other-model")
+    for ask in (
+        lambda: collection.search(foreign),
+        lambda: collection.search_faces(foreign, 5, 0),
+        lambda: collection.search_people(foreign, 5, 0),
+        lambda: collection.similarities_to("Ada", [foreign]),
+        lambda: collection.similarities_to("nobody", [foreign]),
+    ):
+        with pytest.raises(ModelMismatchError, match="other-model"):
+            ask()

@@ -1,14 +1,16 @@
 """Forgetting a person: in collections, uploads, records and results."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from faceline.app import App
 from faceline.errors import NotFoundError
 from faceline.gallery.enrolment import Photo
-from faceline.ports import RecordQuery
-from made import BUCKET, Workflow, photo
+from faceline.gallery.names import user_id_of
+from faceline.ports import NewFace, RecordQuery
+from made import BUCKET, MODEL, Workflow, photo, record, vector
 
 
 def _known(app: App, name: str = "Ada", person: int = 0, collection: str | None = None) -> None:
@@ -49,6 +51,35 @@ def test_an_enrolment_upload_goes_with_its_person_and_may_come_again(made_app: A
     flow.put("enroll/ada.png", photo())
     flow.worker.drain()
     assert made_app.collection().people() == 1
+
+
+def test_whoever_has_no_face_yet_can_be_forgotten(made_app: App) -> None:
+    made_app.collections.create("guests", MODEL)
+    for name in ("Ada Lovelace", "Grace"):
+        made_app.people.create("guests", name, limit=9)
+    assert made_app.forget("Ada Lovelace").removed == {"guests": 0}
+    assert [person.name for person in made_app.people.page("guests", 0, 9)] == ["Grace"]
+    with pytest.raises(NotFoundError, match="nobody called Ada Lovelace"):
+        made_app.forget("Ada Lovelace")
+
+
+def test_faces_that_are_only_labelled_with_a_name_are_forgotten_too(made_app: App) -> None:
+    made_app.collections.create("guests", MODEL)
+    labels = {"1": (None, "Ada"), "2": ("Grace", "Ada"), "3": ("Grace", "Grace"), "4": ("Ada", None)}
+    for face_id, (person, label) in labels.items():
+        face = NewFace(replace(record(face_id, person, vector(1)), external_image_id=label))
+        made_app.face_records.add("guests", [face])
+    assert made_app.forget("Ada").removed == {"guests": 3}
+    assert [found.face_id for found in made_app.face_records.find("guests")] == ["3"]
+    assert [person.name for person in made_app.people.page("guests", 0, 9)] == ["Grace"]
+
+
+def test_who_is_called_like_the_forgotten_ones_user_id_stays(made_app: App) -> None:
+    made_app.collections.create("guests", MODEL)
+    made_app.people.create("guests", user_id_of("Ada Lovelace"), limit=9)
+    with pytest.raises(NotFoundError, match="nobody called Ada Lovelace"):
+        made_app.forget("Ada Lovelace")
+    assert len(made_app.people.page("guests", 0, 9)) == 1
 
 
 def test_forgetting_in_another_collection_leaves_the_results(made_app: App) -> None:

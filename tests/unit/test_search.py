@@ -1,6 +1,7 @@
 """The vector index against brute force."""
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -63,6 +64,58 @@ def test_after_any_changes_the_index_holds_what_a_dictionary_holds(changes: list
         np.testing.assert_allclose(score, pair_scores(PROBE, held[key])[0, 0], atol=1e-5)
 
 
+@given(n=st.integers(1, 300), limit=st.integers(1, 320), rank=st.integers(0, 299), seed=st.integers(0, 10_000))
+@settings(max_examples=60, deadline=None)
+def test_a_search_with_a_minimum_finds_the_best_of_what_reaches_it(n: int, limit: int, rank: int, seed: int) -> None:
+    index = index_of(rows(n, seed))
+    everything = index.search(PROBE, n)
+    least = float(everything.scores[min(rank, n - 1)])
+    hits = index.search(PROBE, limit, least)
+    expected = int((everything.scores >= least).sum())
+    assert hits.keys == everything.keys[: min(limit, expected)]
+    assert index.search(PROBE, limit, float(everything.scores[0]) + 1).keys == ()
+
+
+def test_rows_come_back_as_they_were_put() -> None:
+    embeddings = rows(5)
+    index = index_of(embeddings)
+    np.testing.assert_array_equal(index.vectors(["k3", "k1"]), embeddings.vectors[[3, 1]])
+    read = index.rows(["k4"])
+    assert (read.gain[0], read.offset[0]) == (embeddings.gain[4], embeddings.offset[4])
+    read.vectors[:] = 0
+    np.testing.assert_array_equal(index.vectors(["k4"]), embeddings.vectors[[4]])
+    with pytest.raises(KeyError):
+        index.vectors(["nobody"])
+
+
+def test_equal_rows_are_found_and_those_that_only_begin_alike_are_not() -> None:
+    vectors = rows(4).vectors.copy()
+    vectors[2] = vectors[0]
+    vectors[3] = [vectors[0, 0], *vectors[1, 1:]]
+    index = index_of(Normalised(vectors, np.ones(4, dtype=np.float32), np.zeros(4, dtype=np.float32)))
+    assert index.equal(vectors[0]) == ["k0", "k2"]
+    assert index.equal(-vectors[0]) == []
+    index.remove(["k1"])
+    assert index.equal(vectors[3]) == ["k3"]
+
+
+def test_rows_without_a_gain_are_told_until_they_have_one() -> None:
+    embeddings = rows(3)
+    unknown = np.array([1, np.nan, np.nan], dtype=np.float32)
+    index = index_of(Normalised(embeddings.vectors, unknown, unknown))
+    assert index.unscored() == ["k1", "k2"]
+    index.put(["k2"], one(embeddings, 2))
+    assert index.unscored() == ["k1"]
+
+
+def test_what_an_index_grew_out_of_is_overwritten() -> None:
+    index = index_of(rows(3))
+    before = index._vectors
+    index.put([f"more {i}" for i in range(200)], rows(200))
+    assert index._vectors is not before
+    assert not before[:3].any()
+
+
 def test_a_put_under_a_known_key_replaces_the_row() -> None:
     embeddings = rows(3)
     index = index_of(embeddings)
@@ -80,7 +133,7 @@ def test_a_removed_row_is_overwritten() -> None:
     assert len(index) == 2
     assert not (index._vectors[:3] == gone).all(axis=1).any()
     assert not index._vectors[2].any()
-    assert index._gain[2] == index._offset[2] == 0
+    assert index._first[2] == index._gain[2] == index._offset[2] == 0
     np.testing.assert_allclose(index.scores(PROBE, ["k2"]), pair_scores(PROBE, one(embeddings, 2))[0], atol=1e-5)
 
 

@@ -1,41 +1,46 @@
-"""A collection as its users see it: who is known, and who a face is."""
+"""A collection as its users see it: who is known, who a face is, and which enrolled faces are like it."""
 
 import threading
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
-from faceline.gallery.search import VectorIndex
-from faceline.ports import Changes, FaceRecords
-from faceline.similarity import Normalised, Rule, Scorer
-from faceline.types import Candidate, Decision, Embedding, Face, Identification, Vector
+from faceline.gallery.enrolled import Enrolled
+from faceline.gallery.shelves import Role
+from faceline.ports import FaceRecords
+from faceline.similarity import Normalised, Rule, Scorer, Scores, pair_scores
+from faceline.types import Candidate, Decision, Embedding, Face, FaceMatch, Identification
 
 _CHUNK = 20_000
-_ROWS_SEARCHED = 64  # enough that five different people are among the best rows
+_ROUNDING = 0.01  # similarities are told to two digits
 
 
 class Collection:
     """Searches in memory and follows the stored rows: each call first applies what other processes changed.
 
-    person_score: `mean` compares with the mean of a person's embeddings, `best` with each of them. Thread-safe.
+    Faces are identified by person, else by label (`FaceRecord.identity`); one without either is somebody of its own
+    whom nothing names. person_score: `mean` compares with the mean of a person's embeddings, `best` with each of them.
+    Thread-safe. Every method that takes embeddings raises ModelMismatchError for one of another model.
     """
 
     def __init__(self, name: str, records: FaceRecords, scorer: Scorer, rule: Rule, person_score: str = "mean") -> None:
         self.name, self.scorer, self.rule = name, scorer, rule
-        self._records, self._person_score = records, person_score
+        self._records = records
         self._lock = threading.RLock()
         self._generation = 0
-        self._index: VectorIndex | None = None
-        self._person_of_row: dict[str, str] = {}
-        self._person_of_face: dict[str, str] = {}
-        self._vectors: dict[str, dict[str, Vector]] = defaultdict(dict)
+        self._enrolled = Enrolled(scorer, person_score)
 
     def people(self) -> int:
-        """How many people are enrolled."""
+        """How many people are enrolled, a face with neither person nor label counting as somebody of its own."""
         with self._lock:
-            self.refresh()
-            return len(self._vectors)
+            self._follow()
+            return self._enrolled.people()
+
+    def faces(self) -> int:
+        """How many faces are enrolled."""
+        with self._lock:
+            self._follow()
+            return len(self._enrolled)
 
     def threshold(self) -> float:
         """The similarity that a name needs now."""
@@ -44,99 +49,122 @@ class Collection:
     def identify(self, faces: Sequence[Face], limit: int = 5) -> list[Identification]:
         """One answer for each face. Raises ModelMismatchError when a face was embedded by another model."""
         with self._lock:
-            self.refresh()
+            self._follow()
             return [self._identify(face, limit) for face in faces]
 
     def search(self, embedding: Embedding, limit: int = 5) -> tuple[list[Candidate], list[float]]:
         """The most similar people, best first, and log10 of the false-match rate of each one's score."""
-        self.scorer.check(embedding.model)
+        probe = self._normalised([embedding])
         with self._lock:
-            self.refresh()
-            if self._index is None:
-                return [], []
-            probe = self.scorer.normalise(embedding.values[None])
-            hits = self._index.search(probe, max(limit * 8, _ROWS_SEARCHED))
-            best: dict[str, float] = {}
-            for key, score in zip(hits.keys, hits.scores.tolist(), strict=True):
-                best.setdefault(self._person_of_row[key], score)
-            names = list(best)[:limit]
-            scores = np.array([best[name] for name in names], dtype=np.float32)
-            candidates = [self._candidate(name, s, embedding) for name, s in zip(names, scores, strict=True)]
+            self._follow()
+            best = self._enrolled.best(Role.IDENTITY, probe, limit)
+            scores = np.array([score for _, score in best], dtype=np.float32)
+            candidates = [self._candidate(name, score, embedding) for name, score in best]
             return candidates, self.scorer.calibration.log_rate(scores).tolist()
 
-    def refresh(self) -> None:
-        """Applies the rows that any process added or removed since the last call."""
+    def search_faces(self, embedding: Embedding, limit: int, min_similarity: float) -> list[FaceMatch]:
+        """The enrolled faces that are at least so similar, best first; an equal embedding has 100.
+
+        The first call normalises the rows that only this search needs: faces of nobody, and of people with several.
+        """
+        probe = self._normalised([embedding])
         with self._lock:
-            while True:
-                changes = self._records.changes(self.name, self._generation, _CHUNK)
-                if changes.generation == self._generation:
-                    return
-                self._apply(changes)
+            self._follow()
+            found = self._like(Role.FACE, probe, limit, min_similarity)
+            return [FaceMatch(face_id, similarity) for face_id, similarity in found]
 
-    def _apply(self, changes: Changes) -> None:
-        touched = set()
-        for face_id in changes.removed:
-            person = self._person_of_face.pop(face_id, None)
-            if person is not None:
-                self._vectors[person].pop(face_id, None)
-                touched.add(person)
-        for record in changes.added:
-            if record.person is not None and record.face_id not in self._person_of_face:
-                self.scorer.check(record.embedding.model)
-                self._person_of_face[record.face_id] = record.person
-                self._vectors[record.person][record.face_id] = record.embedding.values
-                touched.add(record.person)
-        self._reindex(touched, changes.removed)
-        self._generation = changes.generation
+    def search_people(self, embedding: Embedding, limit: int, min_similarity: float) -> list[Candidate]:
+        """The persons whose template is at least so similar, best first; labels are no persons. Without face_id."""
+        probe = self._normalised([embedding])
+        with self._lock:
+            self._follow()
+            found = self._like(Role.PERSON, probe, limit, min_similarity)
+            return [Candidate(name, similarity) for name, similarity in found]
 
-    def _reindex(self, people: Iterable[str], removed: Sequence[str]) -> None:
-        keys: list[str] = []
-        vectors: list[Vector] = []
-        gone = list(removed) if self._person_score == "best" else []
-        for person in people:
-            embeddings = self._vectors[person]
-            if not embeddings:
-                del self._vectors[person]
-                gone.append(person)
-                continue
-            for key, vector in self._rows(person, embeddings):
-                self._person_of_row[key] = person
-                keys.append(key)
-                vectors.append(vector)
-        if self._index is not None:
-            self._index.remove(gone)
-        for key in gone:
-            self._person_of_row.pop(key, None)
-        if keys:
-            self._put(keys, self.scorer.normalise(np.stack(vectors)))
+    def people_like(self, person: str, limit: int, min_similarity: float) -> list[Candidate]:
+        """Other persons whose templates are at least so similar to this person's; none when the person has no faces."""
+        with self._lock:
+            self._follow()
+            template = self._enrolled.template(person)
+            found = self._like(Role.PERSON, template, limit, min_similarity, person) if template else []
+            return [Candidate(name, similarity) for name, similarity in found]
 
-    def _put(self, keys: list[str], embeddings: Normalised) -> None:
-        if self._index is None:
-            self._index = VectorIndex(embeddings.vectors.shape[1])
-        self._index.put(keys, embeddings)
+    def similarities_to(self, person: str, embeddings: Sequence[Embedding]) -> list[float] | None:
+        """How similar each embedding is to the person's template; None when the person has no faces."""
+        probes = self._normalised(embeddings) if embeddings else None
+        with self._lock:
+            self._follow()
+            template = self._enrolled.template(person)
+        if template is None:
+            return None
+        return _similarities(self.scorer, template, probes) if probes else []
 
-    def _rows(self, person: str, embeddings: dict[str, Vector]) -> list[tuple[str, Vector]]:
-        if self._person_score == "best":
-            return list(embeddings.items())
-        mean = np.mean(list(embeddings.values()), axis=0)
-        # A mean of several photos lies nearer to everybody. Made as long as one photo, it names two to four times as
-        # many strangers as claimed; divided by the root of its length, as many (docs/benchmarks.md).
-        return [(person, mean / np.sqrt(np.linalg.norm(mean)))]
+    def embedding_of(self, face_id: str) -> Embedding | None:
+        """An enrolled face's embedding; None when there is no such face."""
+        with self._lock:
+            self._follow()
+            values = self._enrolled.vector(face_id)
+        return None if values is None else Embedding(values, self.scorer.model)
+
+    def refresh(self) -> None:
+        """Applies what any process changed since the last call, and normalises all of it: then searches are fast.
+
+        Every other method does by itself as much of this as it needs.
+        """
+        with self._lock:
+            self._follow()
+            self._enrolled.prepare(Role.ALL)
+
+    def _follow(self) -> None:
+        while True:
+            changes = self._records.changes(self.name, self._generation, _CHUNK)
+            if changes.generation == self._generation:
+                return
+            self._enrolled.apply(changes.removed, changes.added)
+            self._generation = changes.generation
+
+    def _normalised(self, embeddings: Sequence[Embedding]) -> Normalised:
+        for embedding in embeddings:
+            self.scorer.check(embedding.model)
+        return self.scorer.normalise(np.stack([embedding.values for embedding in embeddings]))
+
+    def _like(
+        self, role: Role, probes: Normalised, limit: int, min_similarity: float, without: str | None = None
+    ) -> list[tuple[str, float]]:
+        """Names with their similarities, those at least so similar, best first."""
+        found = {name: 100.0 for name in self._enrolled.equal(role, probes.vectors) if name != without}
+        best = self._enrolled.best(role, probes, limit, _score_below(self.scorer, min_similarity), without)
+        scores = np.array([score for _, score in best], dtype=np.float32)
+        for (name, _), exact in zip(best, self.scorer.calibration.similarity(scores).tolist(), strict=True):
+            similarity = round(exact, 2)
+            if similarity >= min_similarity:
+                found.setdefault(name, similarity)
+        return list(found.items())[:limit]
 
     def _identify(self, face: Face, limit: int) -> Identification:
         if face.embedding is None:
             raise ValueError("identify needs faces with embeddings; analyze with embeddings=True")
         candidates, log_rates = self.search(face.embedding, max(limit, 2))
-        people = len(self._vectors)
+        people = self._enrolled.people()
         decision = self.rule.decide(np.array(log_rates), people)
         name = candidates[0].name if decision is Decision.MATCH else None
         similarity = candidates[0].similarity if candidates else 0.0
         return Identification(face, decision, name, similarity, self.rule.threshold(people), tuple(candidates[:limit]))
 
     def _candidate(self, name: str, score: float, embedding: Embedding) -> Candidate:
-        faces = self._vectors[name]
-        nearest = max(faces, key=lambda face_id: float(faces[face_id] @ embedding.values))
-        if np.array_equal(faces[nearest], embedding.values):
-            return Candidate(name, 100.0, nearest)
+        face_id, equal = self._enrolled.nearest(name, embedding.values)
         similarity = round(float(self.scorer.calibration.similarity(score)), 2)
-        return Candidate(name, similarity, nearest)
+        return Candidate(name, 100.0 if equal else similarity, face_id)
+
+
+def _score_below(scorer: Scorer, similarity: float) -> float:
+    """A score that everything with at least this similarity has, and hardly anything else."""
+    return scorer.calibration.score_at(max(similarity - _ROUNDING, 0.0)) if similarity > 0 else -np.inf
+
+
+def _similarities(scorer: Scorer, template: Normalised, probes: Normalised) -> list[float]:
+    """Of each probe to the template's nearest row; 100 when it is equal to one."""
+    scores: Scores = pair_scores(template, probes).max(axis=0)
+    equal = (template.vectors[:, None] == probes.vectors[None]).all(axis=2).any(axis=0)
+    similarities = scorer.calibration.similarity(scores).tolist()
+    return [100.0 if same else round(each, 2) for each, same in zip(similarities, equal, strict=True)]

@@ -1,20 +1,18 @@
 """Photos with names → face records, or a reason why not."""
 
-import hashlib
-import uuid
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from itertools import islice
 
 from faceline.engine.analyzer import Analyzer, Wanted
 from faceline.errors import InputError
 from faceline.gallery.names import problem_of
+from faceline.gallery.newface import Origin, image_id_of, new_face
 from faceline.gallery.sources import Labelled
 from faceline.geometry import ABOUT_AS_LARGE, visible_area
-from faceline.images import ImageLimits, crop_with_margin, encode_jpeg, read_bytes, to_frame
-from faceline.ports import Crop, FaceRecords, NewFace
+from faceline.images import ImageLimits, read_bytes, to_frame
+from faceline.ports import FaceRecords, NewFace
 from faceline.types import Enrolment, Face, FaceRecord, Frame, Refusal
 
 _BATCH = 64
@@ -33,7 +31,7 @@ class Photo:
     def image_id(self) -> str:
         """The same for the same bytes or pixels, wherever they lie."""
         content = self.image if isinstance(self.image, bytes) else self.image.pixels.tobytes()
-        return hashlib.sha256(content).hexdigest()[:32]
+        return image_id_of(content)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,24 +113,8 @@ class Enroller:
         refusal = refusal_of(faces, frame.width, frame.height)
         if refusal:
             return Outcome(photo.source, refusal=refusal)
-        return Outcome(photo.source, self._new_face(photo, frame, faces[0]))
-
-    def _new_face(self, photo: Photo, frame: Frame, face: Face) -> NewFace:
-        assert face.embedding is not None
-        record = FaceRecord(
-            face_id=str(uuid.uuid4()),
-            image_id=photo.image_id,
-            person=photo.name,
-            external_image_id=photo.name,
-            source=photo.source,
-            box=face.box,
-            landmarks=face.landmarks,
-            confidence=face.confidence,
-            quality=face.quality,
-            embedding=face.embedding,
-            created_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
-        )
-        return NewFace(record, _crop(frame, face) if self._keep_crops else None)
+        origin = Origin(photo.image_id, photo.source, photo.name, photo.name)
+        return Outcome(photo.source, new_face(frame, faces[0], origin, self._keep_crops))
 
     def _store(self, batch: list[Outcome]) -> list[Outcome]:
         """What became of each: the store decides, since another process may have enrolled the same photo meanwhile."""
@@ -176,12 +158,6 @@ def _seen_before(source: str, again: Photo | FaceRecord, known: FaceRecord) -> O
 
 def _duplicate(known: FaceRecord) -> str:
     return f"duplicate: the same photo is enrolled as {known.person} from {known.source}"
-
-
-def _crop(frame: Frame, face: Face) -> Crop:
-    pixels, landmarks = crop_with_margin(frame, face.box, face.landmarks)
-    points = tuple((round(float(x), 2), round(float(y), 2)) for x, y in landmarks)
-    return Crop(encode_jpeg(pixels), points)
 
 
 def _reason(source: str, error: InputError) -> str:

@@ -1,9 +1,12 @@
 """What a person may be called."""
 
+import hashlib
+import re
 import unicodedata
 from typing import Any
 
 MAX_LENGTH = 255
+_USER_ID = re.compile(r"[a-zA-Z0-9_.\-:]+")  # as Amazon Rekognition has it
 
 
 def problem_of(name: Any) -> str | None:
@@ -17,3 +20,15 @@ def problem_of(name: Any) -> str | None:
     if any(unicodedata.category(letter) in {"Cc", "Cs"} for letter in name):
         return "a name must not have control characters"
     return None
+
+
+def user_id_of(name: str, max_length: int = 128) -> str:
+    """The name as Amazon Rekognition's clients may spell it: itself where its pattern allows, else one made of it.
+
+    max_length: 128 for users, 255 for external image ids. The made one is what remains of the name and eight
+    hexadecimal digits of its hash, so that two names that are written alike stay two people.
+    """
+    if _USER_ID.fullmatch(name) and len(name) <= max_length:
+        return name
+    digest = hashlib.sha256(name.encode()).hexdigest()[:8]
+    return f"{re.sub(r'[^a-zA-Z0-9_.:-]+', '_', name)[:100]}-{digest}"

@@ -52,7 +52,7 @@ def open_directory(path: Path) -> DataDirectory:
     """
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with _creating(path):
+        with locked(path):
             _check_schema(path / "schema")
             (path / "buckets").mkdir(exist_ok=True)
             _make_admin_key(path / "admin.key")
@@ -169,7 +169,7 @@ def _make_admin_key(file: Path) -> None:
 
 
 @contextmanager
-def _creating(path: Path) -> Iterator[None]:
+def locked(path: Path) -> Iterator[None]:
     """One process at a time prepares the directory, so that two that start together agree on one key."""
     descriptor = _open_lock(path / "open.lock")
     try:

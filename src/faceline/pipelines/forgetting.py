@@ -7,15 +7,17 @@ from typing import Any
 
 from faceline.errors import InputError, NotFoundError
 from faceline.events import ObjectCreated
+from faceline.gallery.names import user_id_of
 from faceline.pipelines.images import Places
-from faceline.ports import FaceRecords, ObjectStore, Receipts, Records
+from faceline.ports import FaceRecords, ObjectStore, People, Receipts, Records
 
 _MAX_DOCUMENT_BYTES = 50_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Forgotten:
-    """removed: collection → face records deleted there. uploads: objects under the enroll prefix that were deleted.
+    """removed: collection → face records deleted there, 0 where the person had none. uploads: objects under the enroll
+    prefix that were deleted.
 
     records, results: rows and `processed/….json` that named the person and no longer do. photos: where other photos
     came from; they are the user's and stay.
@@ -34,6 +36,7 @@ class Eraser:
     """Deletes people. What it deletes is overwritten in the database files, not only unlinked."""
 
     face_records: FaceRecords
+    people: People
     objects: ObjectStore
     records: Records
     receipts: Receipts
@@ -48,6 +51,8 @@ class Eraser:
             sources += [record.source for record in known]
             if known:
                 removed[collection] = self.face_records.remove(collection, [record.face_id for record in known])
+            if self._delete_person(collection, name):
+                removed.setdefault(collection, 0)
         uploads = [source for source in sources if self._delete_upload(source)]
         records = self.records.forget(name) if with_results else 0
         results = self._clean_results(name) if with_results else 0
@@ -56,6 +61,17 @@ class Eraser:
             raise NotFoundError(f"nobody called {name} is in {where}; see `faceline collections`")
         stay = tuple(source for source in sources if source not in uploads)
         return Forgotten(name, removed, tuple(uploads), records, results, stay)
+
+    def _delete_person(self, collection: str, name: str) -> bool:
+        """Deletes somebody who has no face; those who had one went with their last."""
+        try:
+            person = self.people.get(collection, user_id_of(name))
+        except NotFoundError:
+            return False
+        if person.name != name:  # who is called what this name's user id is made as
+            return False
+        self.people.delete(collection, person.user_id)
+        return True
 
     def _delete_upload(self, source: str) -> bool:
         """Deletes an enrolment photo from our own bucket, with its receipt, so that it can be enrolled again later."""

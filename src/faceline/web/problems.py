@@ -5,11 +5,12 @@ from http import HTTPStatus
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
-from faceline.errors import ConflictError, FacelineError, InputError, NotFoundError, UsageError
+from faceline.errors import ConflictError, FacelineError, InputError, NotFoundError, QuotaError, UsageError
 
 _STATUS: tuple[tuple[type[FacelineError], HTTPStatus], ...] = (
     (NotFoundError, HTTPStatus.NOT_FOUND),
     (ConflictError, HTTPStatus.CONFLICT),
+    (QuotaError, HTTPStatus.CONFLICT),
     (InputError, HTTPStatus.BAD_REQUEST),
     (UsageError, HTTPStatus.BAD_REQUEST),
     (FacelineError, HTTPStatus.SERVICE_UNAVAILABLE),
