@@ -9,7 +9,7 @@ from starlette.types import Message
 
 from faceline.app import App
 from faceline.ports import ObjectInfo
-from faceline.web.server import create
+from faceline.web.server import Handler, create
 
 KEY = "the key in admin.key"
 KNOWN = {"authorization": f"Bearer {KEY}"}
@@ -39,9 +39,10 @@ class Client:
 
     app: App
     announced: list[ObjectInfo] = field(default_factory=list)
+    rekognition: Handler | None = None
 
     def __post_init__(self) -> None:
-        self._web = create(self.app, KEY, self.announced.append)
+        self._web = create(self.app, KEY, self.announced.append, self.rekognition)
 
     def ask(
         self,

@@ -20,6 +20,10 @@ from made import open_app
 _NOBODY = 65534
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--aws", action="store_true", help="run tests/conformance against AWS with your own credentials")
+
+
 @pytest.fixture(scope="session")
 def models_dir() -> Path:
     """The built models, in FACELINE_MODELS_DIR or the user's cache; a fresh machine builds them here, once."""

@@ -1,5 +1,7 @@
 """Settings → a ready Analyzer. Kept apart from `app` so that the engine alone loads fast."""
 
+from functools import cache
+
 from faceline.config import Settings
 from faceline.engine.align import DLIB_150
 from faceline.engine.analyzer import Analyzer, Wanted
@@ -32,7 +34,8 @@ def open_analyzer(settings: Settings, threads: int = 1) -> Analyzer:
     precision = settings.precision if provider == "cpu" else "fp32"
     embedder = Embedder(Model(store.embedder_path(precision), threads, provider), BUILTIN.mirrored)
     detector = Mtcnn(model("mtcnn-pnet"), model("mtcnn-rnet"), model("mtcnn-onet"))
-    emotions = Emotions(model("mini-xception")) if "emotions" in settings.attributes else None
+    # Loaded when first asked for; two threads that ask together load it twice, and one of both is kept.
+    emotions = cache(lambda: Emotions(model("mini-xception")))
     return Analyzer(detector, embedder, DLIB_150, BUILTIN.model, emotions)
 
 

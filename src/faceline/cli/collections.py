@@ -21,15 +21,19 @@ def collections(context: typer.Context, data: Data = None, as_json: Json = False
 
 @app.command("list")
 def listed(context: typer.Context, data: Data = None, as_json: Json = False) -> None:
-    """All collections: people, faces, model, and the similarity that a name needs at this size."""
+    """All collections: people, faces, model, and the similarities that a name and a search need at this size.
+
+    A search of the Rekognition API compares with every face, a name is looked for among people.
+    """
     with App(common(context).settings(data)) as app_:
         infos = app_.collections.list()
-        rows = [(i.name, i.people, i.faces, app_.rule.threshold(i.people), i.model, i.created_at) for i in infos]
+        need = app_.rule.threshold
+        rows = [(i.name, i.people, i.faces, need(i.people), need(i.faces), i.model, i.created_at) for i in infos]
     if as_json:
-        keys = ("name", "people", "faces", "threshold", "model", "created_at")
+        keys = ("name", "people", "faces", "threshold", "search_threshold", "model", "created_at")
         print_json([dict(zip(keys, row, strict=True)) for row in rows])
         return
-    print_table(("collection", "people", "faces", "a name needs", "model", "created"), rows)
+    print_table(("collection", "people", "faces", "a name needs", "a search needs", "model", "created"), rows)
 
 
 @app.command()
@@ -38,7 +42,7 @@ def show(context: typer.Context, name: str, data: Data = None, as_json: Json = F
     with App(common(context).settings(data)) as app_:
         app_.collections.get(name)
         records = app_.face_records.find(name)
-    rows = [(r.person, r.source, r.face_id, r.quality.size_px, r.created_at) for r in records]
+    rows = [(r.identity, r.source, r.face_id, r.quality.size_px, r.created_at) for r in records]
     if as_json:
         keys = ("person", "source", "face_id", "size_px", "created_at")
         print_json([dict(zip(keys, row, strict=True)) for row in rows])

@@ -1,6 +1,6 @@
 """Frames → faces: detect, align, embed, describe."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,11 +42,11 @@ class _Sighting:
 class Analyzer:
     """Shared by threads at will: it keeps no state between calls.
 
-    model: the id that the embeddings carry. emotions: None where that model is not loaded.
+    model: the id that the embeddings carry. emotions: gives that network, loading it when it is first asked for.
     """
 
     def __init__(
-        self, detector: Mtcnn, embedder: Embedder, template: Template, model: str, emotions: Emotions | None = None
+        self, detector: Mtcnn, embedder: Embedder, template: Template, model: str, emotions: Callable[[], Emotions]
     ) -> None:
         self.model = model
         self._detector, self._embedder, self._template, self._emotions = detector, embedder, template, emotions
@@ -69,8 +69,8 @@ class Analyzer:
         pyramid = Pyramid(frame)
         found = self._detect(frame, pyramid, wanted)
         emotions: Sequence[tuple[Emotion, ...] | None] = [None] * len(found.boxes)
-        if wanted.emotions and self._emotions:
-            emotions = self._emotions.classify(pyramid, found.boxes.astype(np.float32))
+        if wanted.emotions:
+            emotions = self._emotions().classify(pyramid, found.boxes.astype(np.float32))
         sightings = [self._describe(frame, pyramid, found, i, emotions[i]) for i in range(len(found.boxes))]
         order = largest_first([s.face for s in sightings], frame.width, frame.height)
         by_face = {id(s.face): s for s in sightings}

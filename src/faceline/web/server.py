@@ -2,7 +2,7 @@
 
 import re
 import tempfile
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from http import HTTPStatus
 from typing import IO, Any, BinaryIO, cast
@@ -22,6 +22,7 @@ from faceline.ports import ObjectInfo, RecordQuery
 from faceline.web.access import Access
 from faceline.web.problems import faceline_error, gone, http_error, problem
 
+Handler = Callable[[Request], Awaitable[Response]]
 _IN_MEMORY = 1_000_000  # bytes of an upload kept in memory before a temporary file takes over
 _QUERY = ("image", "person", "since", "until", "status")
 _WELCOME = f"""faceline {__version__} is up.
@@ -32,12 +33,18 @@ GET  /buckets/{{bucket}}?prefix=   list objects
 GET  /records                    what was found, a row a face
 GET  /healthz, /readyz           state
 
-All but the last line need `Authorization: Bearer <key>`; the key is in the data directory's admin.key.
+POST /                           the Amazon Rekognition face API: boto3.client("rekognition", endpoint_url=…)
+
+The first four need `Authorization: Bearer <key>`; the key is in the data directory's admin.key. Requests to the
+Rekognition API are signed with a key of the data directory's credentials file.
 """
 
 
-def create(app: App, key: str, announce: Callable[[ObjectInfo], Any]) -> Starlette:
-    """key: the admin key. announce: called with each uploaded object that starts work."""
+def create(app: App, key: str, announce: Callable[[ObjectInfo], Any], rekognition: Handler | None = None) -> Starlette:
+    """key: the admin key. announce: called with each uploaded object that starts work.
+
+    rekognition: answers `POST /`, which carries signatures of its own instead of the key; None: nobody does.
+    """
     endpoints = _Endpoints(app, announce)
     routes = [
         Route("/", endpoints.welcome),
@@ -49,6 +56,8 @@ def create(app: App, key: str, announce: Callable[[ObjectInfo], Any]) -> Starlet
         Route("/buckets/{bucket}/{key:path}", endpoints.put_object, methods=["PUT"]),
         Route("/buckets/{bucket}/{key:path}", endpoints.delete_object, methods=["DELETE"]),
     ]
+    if rekognition is not None:
+        routes.append(Route("/", rekognition, methods=["POST"]))
     handlers = {FacelineError: faceline_error, HTTPException: http_error, ClientDisconnect: gone}
     return Starlette(routes=routes, middleware=[Middleware(Access, key=key)], exception_handlers=handlers)
 

@@ -1,0 +1,94 @@
+"""Faces as the API's structures. Members that no model here gives are absent.
+
+Boxes and landmarks are ratios of the upright image's width and height, and may lie outside 0–1.
+"""
+
+import uuid
+from typing import Any
+
+from faceline.gallery.names import user_id_of
+from faceline.types import BoundingBox, Emotion, Face, FaceRecord, Landmarks
+
+MODEL_VERSION = "1.0"  # IndexFacesModelVersion takes digits and dots only; FaceModelVersion has the model's whole id
+Document = dict[str, Any]
+_EMOTIONS = {
+    "angry": "ANGRY",
+    "disgust": "DISGUSTED",
+    "fear": "FEAR",
+    "happy": "HAPPY",
+    "sad": "SAD",
+    "surprise": "SURPRISED",
+    "neutral": "CALM",
+}
+_LANDMARKS = {
+    "eyeLeft": "left_eye",
+    "eyeRight": "right_eye",
+    "mouthLeft": "mouth_left",
+    "mouthRight": "mouth_right",
+    "nose": "nose",
+}
+
+
+def box_document(box: BoundingBox, size: tuple[int, int]) -> Document:
+    """size: the image's width and height in the box's pixels."""
+    width, height = size
+    return {
+        "Width": _ratio(box.width, width),
+        "Height": _ratio(box.height, height),
+        "Left": _ratio(box.left, width),
+        "Top": _ratio(box.top, height),
+    }
+
+
+def compared_face(face: Face, size: tuple[int, int]) -> Document:
+    """A `ComparedFace`: what `FaceDetail` has by default."""
+    return {
+        "BoundingBox": box_document(face.box, size),
+        "Confidence": face.confidence,
+        "Landmarks": _landmarks(face.landmarks, size),
+        "Pose": {"Roll": face.pose.roll, "Yaw": face.pose.yaw, "Pitch": face.pose.pitch},
+        "Quality": {"Brightness": face.quality.brightness, "Sharpness": face.quality.sharpness},
+    }
+
+
+def face_detail(face: Face, size: tuple[int, int]) -> Document:
+    """A `FaceDetail`, with the attributes that were looked for."""
+    emotions = {"Emotions": [_emotion(emotion) for emotion in face.emotions]} if face.emotions is not None else {}
+    return compared_face(face, size) | emotions
+
+
+def face_document(record: FaceRecord) -> Document:
+    """A `Face`, the metadata of an enrolled one."""
+    document: Document = {
+        "FaceId": record.face_id,
+        "ImageId": _uuid(record.image_id),
+        "Confidence": record.confidence,
+        "IndexFacesModelVersion": MODEL_VERSION,
+    }
+    if record.image_size is not None:
+        document["BoundingBox"] = box_document(record.box, record.image_size)
+    if record.external_image_id is not None:
+        document["ExternalImageId"] = user_id_of(record.external_image_id, 255)
+    if record.person is not None:
+        document["UserId"] = user_id_of(record.person)
+    return document
+
+
+def _landmarks(landmarks: Landmarks, size: tuple[int, int]) -> list[Document]:
+    points = ((kind, getattr(landmarks, name)) for kind, name in _LANDMARKS.items())
+    return [{"Type": kind, "X": _ratio(x, size[0]), "Y": _ratio(y, size[1])} for kind, (x, y) in points]
+
+
+def _emotion(emotion: Emotion) -> Document:
+    return {"Type": _EMOTIONS[emotion.type], "Confidence": emotion.confidence}
+
+
+def _ratio(value: float, whole: int) -> float:
+    return round(value / whole, 6)
+
+
+def _uuid(image_id: str) -> str:
+    try:
+        return str(uuid.UUID(hex=image_id))
+    except ValueError:  # given by something other than faceline's digests
+        return str(uuid.uuid5(uuid.NAMESPACE_URL, image_id))

@@ -1,0 +1,66 @@
+"""One request on its way through the operations: for whom, over what, and how long the networks took."""
+
+import fnmatch
+import time
+from dataclasses import dataclass, field
+
+from faceline.app import App
+from faceline.engine.analyzer import Wanted
+from faceline.gallery.collection import Collection
+from faceline.loading import wanted
+from faceline.ports import AccessKey
+from faceline.rekognition.errors import WireError, invalid
+from faceline.types import Face, Frame
+
+MOST_FACES = 100  # of one image, the largest
+
+
+@dataclass(slots=True)
+class Call:
+    """inference_s: CPU seconds of this thread inside the networks, so far."""
+
+    app: App
+    key: AccessKey
+    inference_s: float = field(default=0.0)
+
+    def faces(self, frame: Frame, embeddings: bool = True, attributes: frozenset[str] = frozenset()) -> list[Face]:
+        """The largest faces of the frame, largest first."""
+        settings = wanted(self.app.settings, embeddings)
+        what = Wanted(settings.min_face_px, settings.rotations, embeddings, emotions="EMOTIONS" in attributes)
+        started = time.thread_time()
+        found = self.app.analyzer.analyze([frame], what)[0]
+        self.inference_s += time.thread_time() - started
+        # By size alone, as the API has it; the order of our own commands prefers the centre among about equals.
+        return sorted(found, key=lambda face: -face.box.area)[:MOST_FACES]
+
+    def allows(self, collection: str) -> bool:
+        """Whether the key is for this collection."""
+        return any(fnmatch.fnmatchcase(collection, pattern) for pattern in self.key.collections)
+
+    def allow(self, collection: str) -> None:
+        """Raises AccessDeniedException for a collection that the key is not for."""
+        if not self.allows(collection):
+            raise WireError("AccessDeniedException", f"the key {self.key.name} is not for the collection {collection}")
+
+    def model_of(self, collection: str) -> str:
+        """The collection's model. Raises NotFoundError, and WireError when its faces are of another model."""
+        model = self.app.collections.model(collection)
+        if model != self.app.scorer.model:
+            raise invalid(
+                f"the collection {collection} was built with the model {model} and this server has "
+                f"{self.app.scorer.model}; make another collection and index the photos again"
+            )
+        return model
+
+    def collection(self, name: str) -> Collection:
+        """The collection in memory; errors as `model_of`."""
+        self.model_of(name)
+        return self.app.collection(name)
+
+    def least(self, threshold: float | None, collection: Collection, count: int) -> float:
+        """The similarity that a match needs: what was asked for (80 unless said), or more by the setting search_floor.
+
+        count: how many there are to be taken for.
+        """
+        asked = 80.0 if threshold is None else threshold
+        return max(asked, collection.rule.threshold(count)) if self.app.settings.search_floor else asked

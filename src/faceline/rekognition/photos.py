@@ -1,0 +1,80 @@
+"""The API's `Image` → a frame, with the API's limits and errors.
+
+Formats and sizes: Amazon Rekognition developer guide, "Guidelines and quotas"; the numbers are settings.
+"""
+
+from dataclasses import dataclass, replace
+
+from faceline.app import App
+from faceline.errors import ImageError, ImageLimitError, InputError, NotFoundError, ObjectKeyError
+from faceline.images import decode
+from faceline.loading import image_limits
+from faceline.rekognition.errors import WireError, invalid
+from faceline.rekognition.shapes import Image, S3Object
+from faceline.types import Frame
+
+_SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Photo:
+    """An image that was sent or stored. source: `bucket/key`, or the member's name for bytes in the request."""
+
+    data: bytes
+    frame: Frame
+    source: str
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the full-size upright image, in pixels."""
+        return self.frame.width, self.frame.height
+
+
+def photo_of(app: App, image: Image, member: str = "Image") -> Photo:
+    """member: what the request calls it, for messages. Raises WireError."""
+    if (image.bytes is None) == (image.s3_object is None):
+        raise invalid(f"{member} needs either Bytes or S3Object")
+    if image.bytes is not None:
+        return _decoded(app, image.bytes, member, app.settings.quota_image_bytes)
+    assert image.s3_object is not None
+    data, source = _stored(app, image.s3_object, member)
+    return _decoded(app, data, source, app.settings.quota_object_bytes)
+
+
+def _stored(app: App, place: S3Object, member: str) -> tuple[bytes, str]:
+    if not place.bucket or not place.name:
+        raise invalid(f"{member}.S3Object needs Bucket and Name")
+    source = f"{place.bucket}/{place.name}"
+    if place.version not in (None, "null"):  # what S3 calls the one version of an object in a bucket without versions
+        raise _not_there(f"{source} has no version {place.version}; buckets here keep one version, leave Version out")
+    try:
+        return app.objects.get(place.bucket, place.name, app.settings.quota_object_bytes)[1], source
+    except (NotFoundError, ObjectKeyError) as error:
+        raise _not_there(f"{error}; check the bucket and the name") from error
+    except InputError as error:
+        raise _too_large(str(error)) from error
+
+
+def _decoded(app: App, data: bytes, source: str, max_bytes: int) -> Photo:
+    if len(data) > max_bytes:
+        raise _too_large(f"{source}: {len(data):,} bytes, at most {max_bytes:,} are taken here")
+    if not data.startswith(_SIGNATURES):
+        raise WireError("InvalidImageFormatException", f"{source}: is neither JPEG nor PNG; convert it")
+    try:
+        frame = decode(data, source, replace(image_limits(app.settings), max_bytes=max_bytes))
+    except ImageLimitError as error:
+        raise _too_large(str(error)) from error
+    except ImageError as error:
+        raise WireError("InvalidImageFormatException", str(error)) from error
+    least = app.settings.quota_image_side_px
+    if min(frame.width, frame.height) < least:
+        raise invalid(f"{source}: {frame.width} × {frame.height} pixels; both sides need at least {least}")
+    return Photo(data, frame, source)
+
+
+def _not_there(message: str) -> WireError:
+    return WireError("InvalidS3ObjectException", message)
+
+
+def _too_large(message: str) -> WireError:
+    return WireError("ImageTooLargeException", message)
