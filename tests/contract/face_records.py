@@ -334,3 +334,26 @@ class GalleryContract:
             assert not any(each.crop.jpeg[at : at + 64] in left for at in range(0, len(each.crop.jpeg) - 64, 64))
             assert str(each.record.person).encode() not in left
         assert all(each.record.embedding.values.tobytes() in left for each in kept)
+
+    def test_faces_deleted_one_by_one_among_others_leave_nothing(self, records: FaceRecords, stored: Stored) -> None:
+        rng = np.random.default_rng(11)
+        names = [f"{n:03} {rng.bytes(int(rng.integers(4, 100))).hex()}" for n in range(200)]
+        for start in range(0, 200, 8):
+            records.add(STAFF, [new_face(f"face {n}", names[n], vector(n)) for n in rng.permutation(8) + start])
+        for n in (int(each) for each in rng.permutation(200)[:60]):
+            assert records.remove(STAFF, [f"face {n}"]) == 1
+            left = stored()
+            assert names[n].encode() not in left
+            assert not [at for at in range(0, 128, 16) if vector(n)[at : at + 16].tobytes() in left]
+
+    def test_what_is_deleted_here_and_known_elsewhere_stays_there(
+        self, collections: Collections, records: FaceRecords
+    ) -> None:
+        collections.create("guests", MODEL)
+        for collection in (STAFF, "guests"):
+            records.add(collection, [new_face(f"{collection} {n}", f"person {n}", vector(n)) for n in range(30)])
+        before = [as_told(found) for found in records.find("guests")]
+        for n in range(30):
+            records.remove(STAFF, [f"{STAFF} {n}"])
+        assert [as_told(found) for found in records.find("guests")] == before
+        assert list(records.find(STAFF)) == []

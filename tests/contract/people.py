@@ -317,3 +317,17 @@ class PeopleContract:
         for n, name in enumerate(names):
             assert (name.encode() in left) == (n not in doomed)
             assert (user_id_of(name).encode() in left) == (n not in doomed)
+
+    def test_a_short_name_and_one_within_another_name_are_taken_away_alone(
+        self, records: FaceRecords, people: People, stored: Stored
+    ) -> None:
+        for n, name in enumerate(("Ξξ", "Marianne of old", "Anne", "Marianne")):
+            records.add(STAFF, faces(str(n), person=name))
+        for name in ("Ξξ", "Anne", "Marianne of old"):
+            people.delete(STAFF, user_id_of(name))
+        assert [person.name for person in people.page(STAFF, 0, 10)] == ["Marianne"]
+        left = stored()
+        assert "Ξξ".encode() not in left
+        assert b"of old" not in left
+        assert left.count(b"Anne") == 0
+        assert b"Marianne" in left

@@ -1,17 +1,20 @@
 """The SQLite file: migrations, threads, and errors said in words."""
 
+import logging
 import sqlite3
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from faceline.errors import StorageError
-from faceline.local.database import Database
+from faceline.local import database as database_module
+from faceline.local.database import MAX_TRACES, Database
 
 FIRST = "CREATE TABLE people (name TEXT);\nINSERT INTO people VALUES ('Anna; or; Zoë');"
 VISIT = """
@@ -22,6 +25,14 @@ connection.commit()
 print(", ".join(row[0] for row in connection.execute("SELECT name FROM people ORDER BY rowid")), end="")
 connection.close()
 """
+WRITE = """
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], timeout=30, isolation_level=None)
+for n in range(200):
+    connection.execute("INSERT INTO people VALUES (?)", (f"from elsewhere {n}",))
+connection.close()
+"""
+SECRET = b"somebody to forget"
 SECOND = "ALTER TABLE people ADD COLUMN age INTEGER;"
 
 
@@ -184,3 +195,146 @@ def test_another_process_that_comes_and_goes_leaves_us_our_log(file: Path, datab
     database.write("INSERT INTO people VALUES ('Cleo')")
     assert names(database) == ["Anna; or; Zoë", "Bea", "Cleo"]
     assert visit("Dora") == ["Anna; or; Zoë", "Bea", "Cleo", "Dora"]
+
+
+def leave_a_copy(database: Database) -> None:
+    """A deleted row in a gap, as SQLite leaves one when it moves rows to another page."""
+    database.rows("PRAGMA secure_delete = OFF")
+    database.write("INSERT INTO people VALUES (?)", (SECRET.decode(),))
+    database.write("DELETE FROM people WHERE name = ?", (SECRET.decode(),))
+    database.rows("PRAGMA secure_delete = ON")
+    database.checkpoint()
+
+
+def holders(file: Path) -> list[str]:
+    return [path.name for path in file.parent.iterdir() if SECRET in path.read_bytes()]
+
+
+def is_owed(database: Database) -> bool:
+    return database.rows("PRAGMA application_id") != [(0,)]
+
+
+def test_a_copy_that_sqlite_left_in_the_file_is_erased(file: Path, database: Database) -> None:
+    leave_a_copy(database)
+    assert holders(file) == [file.name]
+    database.scrub([b"somebody else"])
+    assert holders(file) == [file.name]
+    database.scrub([b"not there", SECRET])
+    assert not holders(file)
+    assert names(database) == ["Anna; or; Zoë"]
+    assert not is_owed(database)
+
+
+def test_a_row_that_is_there_is_no_copy_of_a_deleted_one(file: Path, database: Database) -> None:
+    """Else every deletion would rewrite the file as long as another row is like the deleted one."""
+    with database.transaction() as connection:
+        connection.executemany("INSERT INTO people VALUES (?)", [("x" * 1000,)] * 50)
+        connection.execute("DELETE FROM people WHERE rowid > 20")
+    database.checkpoint()
+    bytes_before = file.stat().st_size
+    database.scrub([b"Anna", b"x" * 64])
+    assert file.stat().st_size == bytes_before
+    database.scrub([b"%04d" % n for n in range(MAX_TRACES + 1)])
+    assert file.stat().st_size < bytes_before
+
+
+def test_what_a_transaction_deletes_is_erased_after_it_and_only_then(file: Path, database: Database) -> None:
+    leave_a_copy(database)
+    with database.erasing():
+        pass
+    with pytest.raises(KeyError), database.erasing() as (_, traces):
+        traces.append(SECRET)
+        raise KeyError("on purpose")
+    assert holders(file) == [file.name]
+    assert not is_owed(database)
+    with database.erasing() as (connection, traces):
+        connection.execute("DELETE FROM people")
+        traces.append(SECRET)
+    assert not holders(file)
+    assert names(database) == []
+
+
+@pytest.mark.parametrize("again", ["opening", "deletion"])
+def test_what_cannot_be_erased_is_said_and_done_later(
+    file: Path, database: Database, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, again: str
+) -> None:
+    monkeypatch.setattr(database_module, "_OWED_S", 0.0)
+    leave_a_copy(database)
+    with closing(sqlite3.connect(file, isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT * FROM people").fetchall()
+        database.scrub([SECRET])
+        assert "can still be read" in caplog.text
+        assert "next deletion" in caplog.text
+        assert is_owed(database)
+    if again == "opening":
+        with closing(Database(file, [FIRST])):
+            pass
+    else:
+        database.scrub([b"another one's"])
+    assert not holders(file)
+    assert not is_owed(database)
+    assert names(database) == ["Anna; or; Zoë"]
+
+
+def test_what_a_killed_process_owed_is_erased_at_the_next_opening(
+    file: Path, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    leave_a_copy(database)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Database, "checkpoint", die)
+        database.scrub([SECRET])
+    database.close()
+    monkeypatch.setattr(database_module, "_OWED_S", 0.0)
+    with closing(Database(file, [FIRST])) as again:
+        assert not is_owed(again)
+    assert not holders(file)
+
+
+def test_opening_leaves_a_deletion_to_the_process_that_is_at_it(file: Path, database: Database) -> None:
+    leave_a_copy(database)
+    database.rows("PRAGMA application_id = 1")
+    timer = threading.Timer(0.2, lambda: database.rows("PRAGMA application_id = 0"))
+    timer.start()
+    with closing(Database(file, [FIRST])):
+        timer.join()
+    assert holders(file) == [file.name]
+
+
+def test_backups_of_a_migration_go_with_the_first_deletion(
+    file: Path, database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    others = [file.with_name(name) for name in ("other.sqlite.v1.bak", "state.sqlite.bak", "state.sqlite.v1.bak.mine")]
+    for path in (*others, file.with_name("state.sqlite.v1.bak"), file.with_name("state.sqlite.v12.bak.partial")):
+        path.write_bytes(b"a copy")
+    with caplog.at_level(logging.INFO):
+        database.scrub([SECRET])
+    assert sorted(path for path in file.parent.iterdir() if ".bak" in path.name) == sorted(others)
+    assert "state.sqlite.v1.bak: what was now deleted" in caplog.text
+
+
+def test_erasing_loses_nothing_that_threads_and_processes_write_meanwhile(file: Path) -> None:
+    with closing(Database(file, [FIRST])) as database, closing(Database(file, [FIRST])) as reader:
+        process = subprocess.Popen([sys.executable, "-c", WRITE, file])
+
+        def write(thread: int) -> None:
+            for n in range(50):
+                database.write("INSERT INTO people VALUES (?)", (f"thread {thread} {n}",))
+                assert len(names(reader)) > n
+
+        def erase() -> None:
+            for _ in range(15):
+                leave_a_copy(database)
+                database.scrub([SECRET])
+
+        with ThreadPoolExecutor(3) as pool:
+            for done in [pool.submit(write, 1), pool.submit(write, 2), pool.submit(erase)]:
+                done.result()
+        assert process.wait(30) == 0
+        database.scrub([SECRET])
+        assert not holders(file)
+        assert len(set(names(database))) == 1 + 100 + 200
+        assert database.rows("PRAGMA integrity_check") == [("ok",)]

@@ -1,7 +1,9 @@
 """The gallery's file: older ones are brought up to date, and no question walks through a whole collection."""
 
+import random
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +16,14 @@ from faceline.local.face_records import SqliteFaceRecords
 from faceline.local.gallery import GALLERY, SqliteCollections
 from faceline.local.people import SqlitePeople
 from faceline.local.tags import SqliteTags
-from faceline.ports import FaceQuery
-from made import MODEL, new_face, vector
+from faceline.ports import Crop, FaceQuery, NewFace
+from faceline.types import FaceRecord
+from made import MODEL, new_face, record, vector
 
 STAFF, GUESTS = "staff", "guests"
 MADE_ID = user_id_of("Ada Lovelace")
+LENGTHS = (10, 40, 120, 250)  # of names and labels
+SEEDS = (0, 1, 2, 4, 5)
 # face_id, collection, generation, person, label, day of January
 OLD_FACES = (
     ("1", STAFF, 2, "Ada Lovelace", "Ada Lovelace", 5),
@@ -141,3 +146,93 @@ def test_no_question_walks_through_the_faces_of_a_collection(tmp_path: Path) -> 
     assert [step for step in steps if "faces_by_position (collection=? AND position>?)" in step]
     assert not [step for step in steps if step.startswith("SCAN") and "json_each" not in step]
     assert not [step for step in steps if step.endswith("(collection=?)")]
+
+
+def made(rng: random.Random) -> FaceRecord:
+    """Somebody with a name and a label of any length, or nobody."""
+    name, label = ("".join(rng.choices("abcdefghijklmnopqrstuvwxyzé ", k=rng.choice(LENGTHS))) for _ in range(2))
+    face = record(
+        f"{rng.randrange(1 << 64):016x}", f"n{name}n" if rng.random() < 0.7 else None, vector(rng.getrandbits(60))
+    )
+    return replace(face, image_id=f"{rng.randrange(1 << 64):016x}", external_image_id=f"l{label}l")
+
+
+def pieces(face: FaceRecord) -> list[bytes]:
+    values = face.embedding.values.tobytes()
+    texts = (face.person, face.external_image_id, face.image_id, user_id_of(face.person) if face.person else None)
+    return [text.encode() for text in texts if text] + [values[at : at + 64] for at in range(0, len(values) - 63, 64)]
+
+
+def read_all(folder: Path) -> bytes:
+    return b"\0".join(path.read_bytes() for path in folder.iterdir())
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_no_file_has_a_piece_of_any_deleted_row(tmp_path: Path, seed: int) -> None:
+    """With these seeds SQLite leaves copies in pages that it rebalances, whatever `secure_delete` overwrites."""
+    rng, faces = random.Random(seed), dict[str, FaceRecord]()
+    with closing(Database(tmp_path / "gallery.sqlite", GALLERY)) as database:
+        SqliteCollections(database).create(STAFF, MODEL)
+        records, people = SqliteFaceRecords(database), SqlitePeople(database)
+        for _ in range(150):
+            way = rng.choice(("add", "add", "remove", "remove", "unname", "rename"))
+            chosen = rng.sample(sorted(faces), 3) if len(faces) > 60 else []
+            gone: list[bytes] = []
+            if way == "add" or not chosen:
+                new = [made(rng) for _ in range(rng.randint(1, 12))]
+                records.add(STAFF, [NewFace(each) for each in new])
+                faces |= {each.face_id: each for each in new}
+            elif way == "remove":
+                records.remove(STAFF, chosen)
+                gone = [piece for each in chosen for piece in pieces(faces.pop(each))]
+            else:
+                gone = unname(people, faces, chosen, rng if way == "rename" else None)
+            left = read_all(tmp_path) if gone else b""
+            assert not [piece for piece in gone if piece in left]
+        assert [found.face_id for found in records.find(STAFF)] == list(faces)
+
+
+def unname(
+    people: SqlitePeople, faces: dict[str, FaceRecord], chosen: Sequence[str], anew: random.Random | None
+) -> list[bytes]:
+    """Takes the people of these faces away, one way or the other. anew: for other names instead. Gives their names."""
+    gone = []
+    for face_id in chosen:
+        name = faces[face_id].person
+        if name:
+            if anew:
+                people.disassociate(STAFF, user_id_of(name), [face_id])
+            people.delete(STAFF, user_id_of(name))
+            gone += [name.encode(), user_id_of(name).encode()]
+        new = f"renamed, {anew.random()}" if anew else None
+        if new:
+            people.create(STAFF, new, 1000)
+            people.associate(STAFF, user_id_of(new), [face_id], 1)
+        faces[face_id] = replace(faces[face_id], person=new)
+    return gone
+
+
+def test_many_faces_at_once_leave_nothing_and_a_smaller_file(tmp_path: Path) -> None:
+    rng = random.Random(7)
+    faces = [made(rng) for _ in range(1200)]
+    with closing(Database(tmp_path / "gallery.sqlite", GALLERY)) as database:
+        SqliteCollections(database).create(STAFF, MODEL)
+        records = SqliteFaceRecords(database)
+        crops = [Crop(rng.randbytes(2000), ((1.0, 2.0),) * 5) for _ in faces]
+        records.add(STAFF, [NewFace(face, crop) for face, crop in zip(faces, crops, strict=True)])
+        bytes_before = (tmp_path / "gallery.sqlite").stat().st_size
+        assert records.remove(STAFF, [face.face_id for face in faces[:1000]]) == 1000
+        left = read_all(tmp_path)
+        assert not [face for face in faces[:1000] if any(piece in left for piece in pieces(face))]
+        assert not [crop for crop in crops[:1000] if crop.jpeg[:64] in left or crop.jpeg[-64:] in left]
+        assert [found.face_id for found in records.find(STAFF)] == [face.face_id for face in faces[1000:]]
+        assert (tmp_path / "gallery.sqlite").stat().st_size < bytes_before / 4
+
+
+def test_a_deletion_takes_the_backup_of_the_migration_along(migrated: Database, tmp_path: Path) -> None:
+    assert (tmp_path / "gallery.sqlite.v1.bak").exists()
+    SqliteFaceRecords(migrated).remove(STAFF, ["absent"])
+    assert (tmp_path / "gallery.sqlite.v1.bak").exists()
+    SqliteFaceRecords(migrated).remove(STAFF, ["4"])
+    assert not (tmp_path / "gallery.sqlite.v1.bak").exists()
+    assert "Zoë' --".encode() not in read_all(tmp_path)

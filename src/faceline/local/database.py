@@ -4,10 +4,19 @@ Durability. The write-ahead log survives a killed process at any level. Against 
 (`synchronous=FULL`, about 2 ms on the disk it was measured on) unless the caller says `durable=False`, which is for
 what at-least-once delivery repeats anyway: claims, leases, acknowledgements, marks. The log is replayed up to a point,
 so a mark never outlives the write it followed.
+
+Erasure. `secure_delete` overwrites a deleted row, but not the copies that SQLite left of it when it moved rows from one
+page to another. They lie in the pages' gaps, between the cell pointers and the cells
+(https://www.sqlite.org/fileformat2.html, section 1.6), until other rows happen to fill those. So the gaps are searched
+for what was deleted, and only when something is there the file is rewritten (VACUUM). That this is owed is in the file,
+as its `application_id`, from the deletion on: a process that is killed leaves it to the next opening or deletion.
 """
 
+import logging
 import os
+import re
 import sqlite3
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,6 +30,14 @@ from faceline.errors import InputError, StorageError
 Step = str | Callable[[sqlite3.Connection], None]
 Row = tuple[Any, ...]
 Parameters = Sequence[Any] | Mapping[str, Any]
+
+_log = logging.getLogger("faceline.local.database")
+
+MAX_TRACES = 1000  # with more of them, looking for each takes about as long as VACUUM (docs/concepts/storage.md)
+_CHUNK_PAGES = 256
+_HEADER_BYTES = {2: 12, 5: 12, 10: 8, 13: 8}  # of b-tree pages, by their kind; the first byte of others is 0
+_CHECK_S = 0.05  # between two looks at what another process is about to finish
+_OWED_S = 1.0  # a deletion of another process is done by then, or it was killed at it
 
 _ADVICE = {
     "SQLITE_BUSY": "another process holds it; wait for that one to finish, or stop it",
@@ -47,10 +64,13 @@ class Database:
         self.path, self._busy_s = path, busy_s
         self._connections: dict[int, sqlite3.Connection] = {}
         self._lock = threading.Lock()
+        self._erasing = threading.Lock()
+        self._descriptor: int | None = None
         self._closed = False
         try:
             with said(path):
                 migrate(self._connection(), steps)
+            self._settle()
         except BaseException:
             self.close()
             raise
@@ -71,8 +91,32 @@ class Database:
         with said(self.path), _transaction(self._connection()) as connection:
             yield connection
 
+    @contextmanager
+    def erasing(self) -> Iterator[tuple[sqlite3.Connection, list[bytes]]]:
+        """As `transaction`, and then as `scrub` with the traces that the block put into the list; nothing if none."""
+        traces: list[bytes] = []
+        owed = False
+        with self._erasing:
+            with self.transaction() as connection:
+                yield connection, traces
+                if traces:
+                    owed = _owe(connection)
+            if traces:
+                self._scrub(traces, owed)
+
+    def scrub(self, traces: Sequence[bytes] = ()) -> None:
+        """Takes what was deleted out of all files: the log, copies that SQLite left in the file, migrations' backups.
+
+        traces: parts of the deleted rows as SQLite writes them, at least 4 bytes each, best in no other row. What
+        cannot be done while others hold the file is logged as a warning and owed: see the module's text.
+        """
+        with self._erasing:
+            with self.transaction() as connection:
+                owed = _owe(connection)
+            self._scrub(traces, owed)
+
     def checkpoint(self) -> bool:
-        """Empties the write-ahead log, so that deleted rows are in no file; False while somebody still reads it."""
+        """Empties the write-ahead log into the file; False while somebody still reads it."""
         return not self.rows("PRAGMA wal_checkpoint(TRUNCATE)")[0][0]
 
     def close(self) -> None:
@@ -81,6 +125,54 @@ class Database:
             self._closed = True
             while self._connections:
                 self._connections.popitem()[1].close()
+
+    def _settle(self) -> None:
+        """Erases what an earlier process owed."""
+        deadline = time.monotonic() + _OWED_S
+        while self.rows("PRAGMA application_id")[0][0]:
+            if time.monotonic() > deadline:
+                with self._erasing:
+                    self._scrub((), owed=True)
+                return
+            time.sleep(_CHECK_S)
+
+    def _scrub(self, traces: Sequence[bytes], owed: bool) -> None:
+        try:
+            self._empty_log()
+            if owed or len(traces) > MAX_TRACES or self._holds(traces):
+                self.rows("VACUUM")
+                self._empty_log()
+            _remove_backups(self.path)
+            self.rows("PRAGMA application_id = 0", durable=False)
+        except (StorageError, OSError) as error:
+            _log.warning(
+                "what was deleted from %s can still be read in its files: %s. "
+                "This is tried again with the next deletion, and when the file is next opened",
+                self.path,
+                error,
+            )
+
+    def _empty_log(self) -> None:
+        deadline = time.monotonic() + self._busy_s
+        while not self.checkpoint():
+            if time.monotonic() > deadline:
+                raise StorageError(f"others read the write-ahead log of {self.path} all the while")
+            time.sleep(_CHECK_S)
+
+    def _holds(self, traces: Sequence[bytes]) -> bool:
+        """Whether SQLite left one of the traces in a gap of the main file. Takes a megabyte of memory."""
+        page_bytes = int(self.rows("PRAGMA page_size")[0][0])
+        if self._descriptor is None:
+            # Never closed, nor mapped into memory (a Python mmap closes a descriptor too): see _make_private.
+            self._descriptor = os.open(self.path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        os.lseek(self._descriptor, 0, os.SEEK_SET)
+        first_header = 100  # the file's own is before it
+        while chunk := os.read(self._descriptor, _CHUNK_PAGES * page_bytes):
+            gaps = b"\0".join(_gaps(chunk, page_bytes, first_header))
+            if any(trace in gaps for trace in traces):
+                return True
+            first_header = 0
+        return False
 
     def _connection(self) -> sqlite3.Connection:
         # By thread number: when a thread has ended, a new one with its number takes its connection over.
@@ -150,6 +242,33 @@ def _open(path: Path, busy_s: float) -> sqlite3.Connection:
             connection.close()
             raise
         return connection
+
+
+def _owe(connection: sqlite3.Connection) -> bool:
+    """Notes within a transaction that something is to be erased; whether it was noted before."""
+    before = connection.execute("PRAGMA application_id").fetchone()[0]
+    connection.execute("PRAGMA application_id = 1")
+    return bool(before)
+
+
+def _gaps(chunk: bytes, page_bytes: int, first_header: int) -> Iterator[bytes]:
+    """What is between the cell pointers and the cells of each b-tree page, where it is not zero."""
+    for start in range(0, len(chunk) - page_bytes + 1, page_bytes):
+        header = start if start else first_header
+        header_bytes = _HEADER_BYTES.get(chunk[header])
+        if header_bytes:
+            cells, content = struct.unpack_from(">HH", chunk, header + 3)
+            gap = chunk[header + header_bytes + 2 * cells : start + (content or 65536)].strip(b"\0")
+            if gap:
+                yield gap
+
+
+def _remove_backups(path: Path) -> None:
+    backup = re.compile(rf"{re.escape(path.name)}\.v\d+\.bak(\.partial)?(-journal|-wal|-shm)?")
+    for file in path.parent.iterdir():
+        if backup.fullmatch(file.name):
+            file.unlink(missing_ok=True)
+            _log.info("removed %s: what was now deleted from %s is in it still", file, path.name)
 
 
 def _make_private(path: Path) -> None:

@@ -9,8 +9,9 @@ import numpy as np
 
 from faceline.errors import ModelMismatchError, StorageError
 from faceline.local.database import Database, Row
-from faceline.local.gallery import Counter, counted, model_in, wipe_log
+from faceline.local.gallery import Counter, counted, model_in
 from faceline.local.people import add_person, check_quota
+from faceline.local.traces import of_faces
 from faceline.ports import Changes, Crop, FaceQuery, NewFace
 from faceline.types import BoundingBox, Embedding, FaceRecord, Landmarks, Quality
 
@@ -54,13 +55,14 @@ class SqliteFaceRecords:
     def remove(self, collection: str, face_ids: Sequence[str]) -> int:
         if not face_ids:
             return 0
-        with self._database.transaction() as connection, counted(connection, collection) as counter:
+        with self._database.erasing() as (connection, traces), counted(connection, collection) as counter:
+            doomed = of_faces(connection, collection, face_ids)
             persons = _delete(connection, collection, counter, face_ids)
             for person in set(persons) - {None}:
                 sql = """DELETE FROM people WHERE collection = ?1 AND name = ?2
                          AND NOT EXISTS (SELECT 1 FROM faces WHERE collection = ?1 AND person = ?2)"""
                 connection.execute(sql, (collection, person))
-        wipe_log(self._database)
+            traces.extend(doomed.left(connection, collection))
         return len(persons)
 
     def changes(self, collection: str, since: int, limit: int) -> Changes:

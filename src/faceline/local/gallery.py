@@ -1,9 +1,7 @@
 """Collections in SQLite, in a file of their own with face records, vectors, crops, people and tags: its schema."""
 
-import logging
 import re
 import sqlite3
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,9 +10,8 @@ from datetime import UTC, datetime
 from faceline.errors import ModelMismatchError, NotFoundError, UsageError
 from faceline.gallery.names import user_id_of
 from faceline.local.database import Database, Row, Step
+from faceline.local.traces import of_faces, of_people
 from faceline.ports import CollectionInfo
-
-_log = logging.getLogger("faceline.local.gallery")
 
 _COLLECTIONS_FACES = """
     CREATE TABLE collections (
@@ -158,14 +155,15 @@ class SqliteCollections:
         return dict(self._database.rows("SELECT name, model FROM collections ORDER BY name"))
 
     def drop(self, name: str) -> None:
-        with self._database.transaction() as connection, counted(connection, name) as counter:
-            model_in(connection, name)
+        with self._database.erasing() as (connection, traces), counted(connection, name) as counter:
+            traces.append(f"{name}{model_in(connection, name)}".encode())
+            doomed = of_faces(connection, name, None), of_people(connection, name)
             sql = """INSERT INTO removed SELECT collection, ? + ROW_NUMBER() OVER (ORDER BY position), face_id
                      FROM faces WHERE collection = ?"""
             counter.drawn += connection.execute(sql, (counter.drawn, name)).rowcount
             connection.execute("DELETE FROM faces WHERE collection = ?", (name,))
             connection.execute("DELETE FROM collections WHERE name = ?", (name,))  # its people and tags go along
-        wipe_log(self._database)
+            traces.extend(trace for each in doomed for trace in each.left(connection, name))
 
 
 @dataclass
@@ -201,12 +199,8 @@ def moment() -> str:
 
 
 def wipe_log(database: Database) -> None:
-    """SQLite overwrites deleted rows in the file; the write-ahead log still has them until it is emptied."""
-    for _ in range(20):
-        if database.checkpoint():
-            return
-        time.sleep(0.05)
-    _log.warning("what was deleted stays in the write-ahead log until its readers are done")
+    """After a deletion of what needs not be looked for: SQLite overwrites it in the file, and the log is emptied."""
+    database.scrub()
 
 
 def _only(rows: Sequence[Row], collection: str) -> Row:

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from faceline.errors import ConflictError, NotFoundError, QuotaError
 from faceline.gallery.names import user_id_of
 from faceline.local.database import Database, Row
-from faceline.local.gallery import Counter, SqliteCollections, counted, model_in, moment, wipe_log
+from faceline.local.gallery import Counter, SqliteCollections, counted, model_in, moment
+from faceline.local.traces import Doomed, of_name
 from faceline.ports import PersonInfo
 
 _INFO = """SELECT p.name, p.user_id,
@@ -42,13 +43,14 @@ class SqlitePeople:
         return [PersonInfo(*row) for row in rows]
 
     def delete(self, collection: str, user_id: str) -> None:
-        with self._database.transaction() as connection, counted(connection, collection) as counter:
+        with self._database.erasing() as (connection, traces), counted(connection, collection) as counter:
             person = _person(connection, collection, user_id)
             sql = "SELECT face_id FROM faces WHERE collection = ? AND person = ? ORDER BY position"
             theirs = [row[0] for row in connection.execute(sql, (collection, person.name))]
             _name(connection, counter, theirs, None)
             connection.execute("DELETE FROM people WHERE collection = ? AND name = ?", (collection, person.name))
-        wipe_log(self._database)
+            doomed = Doomed(of_name(connection, theirs, person.name), {person.name, user_id})
+            traces.extend(doomed.left(connection, collection))
 
     def associate(self, collection: str, user_id: str, face_ids: Sequence[str], limit: int) -> Sequence[str]:
         with self._database.transaction() as connection, counted(connection, collection) as counter:
@@ -63,12 +65,11 @@ class SqlitePeople:
         return free
 
     def disassociate(self, collection: str, user_id: str, face_ids: Sequence[str]) -> Sequence[str]:
-        with self._database.transaction() as connection, counted(connection, collection) as counter:
+        with self._database.erasing() as (connection, traces), counted(connection, collection) as counter:
             person = _person(connection, collection, user_id)
             theirs = _faces_of(connection, collection, person.name, face_ids)
             _name(connection, counter, theirs, None)
-        if theirs:
-            wipe_log(self._database)
+            traces.extend(of_name(connection, theirs, person.name))
         return theirs
 
 

@@ -43,9 +43,10 @@ class SqliteRecords:
 
     def forget(self, person: str) -> int:
         sql = "UPDATE FaceRecognitionResults SET person = NULL, face_id = NULL, status = 'forgotten' WHERE person = ?"
-        forgotten = self._database.write(sql, (person,))
-        if forgotten:
-            self._database.checkpoint()
+        with self._database.erasing() as (connection, traces):
+            forgotten = connection.execute(sql, (person,)).rowcount
+            if forgotten:
+                traces.append(person.encode()[:64])
         return forgotten
 
 
