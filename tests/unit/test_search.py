@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from faceline.gallery.search import VectorIndex
+from faceline.gallery.search import VectorIndex, principal_axes
 from faceline.similarity import Normalised, pair_scores
+from faceline.types import Vector
 
 DIMENSIONS = 6
 
@@ -158,3 +159,38 @@ def test_the_index_grows_past_its_first_rows() -> None:
     embeddings = rows(1000)
     index = index_of(embeddings)
     np.testing.assert_allclose(index.scores(PROBE, ["k999"]), pair_scores(PROBE, one(embeddings, 999))[0], atol=1e-5)
+
+
+def concentrated(rows: int, seed: int, spread: float) -> Vector:
+    """float32 (rows, 24), unit length: mostly along 4 axes that are not the coordinates'. spread: of the others."""
+    rng = np.random.default_rng(seed)
+    turn = np.linalg.qr(np.random.default_rng(7).normal(size=(24, 24)))[0]
+    values = rng.normal(size=(rows, 24)) * np.array([3, 2, 1, 1] + [spread] * 20) @ turn
+    return (values / np.linalg.norm(values, axis=1, keepdims=True)).astype(np.float32)
+
+
+@pytest.mark.parametrize("spread", [0.0, 0.05, 0.3, 2.0])
+@pytest.mark.parametrize(("limit", "wanted"), [(1, None), (64, None), (3000, None), (5, 0.9), (4000, 0.99), (9, 5.0)])
+def test_rows_that_are_passed_over_could_not_have_been_hits(spread: float, limit: int, wanted: float | None) -> None:
+    vectors, probes = concentrated(2500, 1, spread), concentrated(20, 2, spread)
+    rng = np.random.default_rng(3)
+    gain, offset = (rng.uniform(0.4, 0.6, 2500).astype(np.float32), rng.uniform(-0.1, 0.1, 2500).astype(np.float32))
+    keys = [str(n) for n in range(2500)]
+    whole, pruned = VectorIndex(24), VectorIndex(24, principal_axes(concentrated(500, 4, spread), 4))
+    for index in (whole, pruned):
+        index.put(keys, Normalised(vectors, gain, offset))
+        index.remove(keys[100:150])
+    for probe in probes:
+        asked = Normalised(probe[None], np.full(1, 0.5, np.float32), np.zeros(1, np.float32))
+        a, b = (index.search(asked, limit, -np.inf if wanted is None else wanted) for index in (whole, pruned))
+        assert a.scores == pytest.approx(b.scores, abs=1e-5)
+        assert sorted(a.keys) == sorted(b.keys) or limit < len(keys)  # equal scores may change places, also at the end
+        common = set(a.keys) & set(b.keys)
+        assert len(common) >= len(a.keys) - 2
+
+
+def test_the_axes_are_those_of_most_length() -> None:
+    vectors = concentrated(500, 5, 0.0)
+    axes = principal_axes(vectors, 4)
+    assert axes.T @ axes == pytest.approx(np.eye(4), abs=1e-5)
+    assert np.linalg.norm(vectors @ axes, axis=1) == pytest.approx(np.ones(500), abs=1e-5)

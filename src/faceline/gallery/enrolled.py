@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 import numpy as np
 
 from faceline.gallery.roster import Roster
+from faceline.gallery.search import principal_axes
 from faceline.gallery.shelves import Role, Shelves
 from faceline.similarity import Normalised, Scorer, Scores
 from faceline.types import FaceRecord, Vector
@@ -23,8 +24,9 @@ class Enrolled:
     def __init__(self, scorer: Scorer, person_score: str) -> None:
         self._scorer, self._person_score = scorer, person_score
         self._roster = Roster()
-        self._faces = Shelves(scorer.normalise)
-        self._templates = Shelves(scorer.normalise)
+        axes = principal_axes(scorer.cohort.vectors) if scorer.cohort else None
+        self._faces = Shelves(scorer.normalise, axes)
+        self._templates = Shelves(scorer.normalise, axes)
 
     def __len__(self) -> int:
         return len(self._roster)

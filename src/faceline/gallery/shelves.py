@@ -27,11 +27,12 @@ class Role(Flag):
 class Shelves:
     """A `VectorIndex` for each set of roles that rows have. Rows are normalised when `prepare` is told to.
 
-    Normalising is what takes time, so a row that moves to another shelf takes its gain and offset along.
+    Normalising is what takes time, so a row that moves to another shelf takes its gain and offset along. axes: as of
+    `VectorIndex`.
     """
 
-    def __init__(self, normalise: Callable[[Vector], Normalised]) -> None:
-        self._normalise = normalise
+    def __init__(self, normalise: Callable[[Vector], Normalised], axes: Vector | None) -> None:
+        self._normalise, self._axes = normalise, axes
         self._shelves: dict[Role, VectorIndex] = {}
 
     def put(self, role: Role, keys: Sequence[str], vectors: Vector) -> None:
@@ -93,7 +94,7 @@ class Shelves:
 
     def _shelf(self, role: Role, dimensions: int) -> VectorIndex:
         if role not in self._shelves:
-            self._shelves[role] = VectorIndex(dimensions)
+            self._shelves[role] = VectorIndex(dimensions, self._axes)
         return self._shelves[role]
 
 
