@@ -45,11 +45,12 @@ from faceline.evaluation.report import Report, evaluate
 from faceline.gallery.sources import expand
 from faceline.loading import image_limits, open_analyzer, wanted, worker_count
 from faceline.models.spaces import BUILTIN, scorer_of
-from faceline.similarity import Rule, Scorer, rate_at_similarity
+from faceline.similarity import Rule, Scorer, pair_scores, rate_at_similarity
 from faceline.types import Vector
 
 RULE = Rule()
 ENROLLED = 3
+_ENROLLED_PEOPLE, _DRAWS = (10, 50, 100, 250, 400), 12
 # What a person with several enrolled photos is compared by. A mean of unit length is nearer to strangers than a photo
 # is, a mean as long as it comes out further away; divided by the root of its length it keeps the calibration.
 WAYS = {
@@ -115,6 +116,7 @@ def main() -> None:
         "## People never seen: halves, cross-fitted\n\n" + cross_fitted(halves),
         "## The calibration on people never seen\n\n" + calibration_check(halves),
         f"## The default rule, and {ENROLLED} photos a person against one\n\n" + several_photos(halves),
+        "## Searches by the table of thresholds\n\n" + searched(halves),
         "## All people at once, plain cosine and the shipped cohort\n\n" + whole(embedded),
     )
     text = "\n\n".join(sections) + "\n"
@@ -187,6 +189,34 @@ def cross_fitted(halves: tuple[Half, Half]) -> str:
     columns = zip(FIGURES, cosine.rows(), default.rows(), map(points, ahead), strict=True)
     head = ("%", "cosine, half 0", "half 1", "mean", "default, half 0", "half 1", "mean", "default ahead, points")
     return table(head, ([name, *c, *d, a] for name, c, d, a in columns))
+
+
+def searched(halves: tuple[Half, Half]) -> str:
+    """How many strangers a search for faces names that takes the rule's threshold for so many faces."""
+    rng, rows = np.random.default_rng(0), []
+    for several in (False, True):
+        for enrolled in _ENROLLED_PEOPLE:
+            draws = [[_strangers(half, enrolled, several, rng) for _ in range(_DRAWS)] for half in halves]
+            (first, second), faces = np.array(draws)[:, :, 0].mean(axis=1), np.array(draws)[:, :, 1].mean()
+            way = "all their photos" if several else "one photo each"
+            threshold = RULE.threshold(round(faces))
+            rates = (f"{100 * rate:.2f}" for rate in (first, second, (first + second) / 2))
+            rows.append([str(enrolled), way, f"{faces:.0f}", f"{threshold:.2f}", *rates])
+    head = ("people enrolled", "with", "faces", "threshold", "strangers named %, half 0", "half 1", "mean")
+    return table(head, rows)
+
+
+def _strangers(half: Half, enrolled: int, several: bool, rng: np.random.Generator) -> tuple[float, int]:
+    """The part of the others' photos that match anybody, and how many faces there are to match."""
+    photos, scorer = half.photos, half.scorer
+    inside = np.isin(photos.people, rng.choice(photos.count, enrolled, replace=False))
+    rows = np.flatnonzero(inside)
+    if not several:
+        rows = rows[np.unique(photos.people[rows], return_index=True)[1]]
+    gallery, probes = (scorer.normalise(photos.embeddings[some]) for some in (rows, ~inside))
+    best = pair_scores(gallery, probes).max(axis=0)
+    matched = scorer.calibration.similarity(best) >= RULE.threshold(len(rows))
+    return float(matched.mean()), len(rows)
 
 
 def calibration_check(halves: tuple[Half, Half]) -> str:

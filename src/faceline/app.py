@@ -2,15 +2,17 @@
 
 import hashlib
 import json
+import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from faceline.config import Settings
 from faceline.engine.analyzer import Analyzer
-from faceline.errors import ConflictError, InputError, NotFoundError, QuotaError, SettingError, UsageError
+from faceline.engine.networks import AttributeNetwork
+from faceline.errors import ConflictError, InputError, ModelError, NotFoundError, QuotaError, SettingError, UsageError
 from faceline.events import ObjectCreated, from_json, to_json
 from faceline.gallery.collection import Collection
 from faceline.gallery.enrolment import Enroller, Outcome, Photo
@@ -41,6 +43,7 @@ QUEUE = "face-input-queue"
 _ALL = 1_000_000  # dead letters: more than anybody has
 
 T = TypeVar("T")
+_log = logging.getLogger("faceline.app")
 
 
 class _Once(cached_property[T]):
@@ -63,6 +66,8 @@ class App:
         self._lock = threading.RLock()
         self._databases: list[Database] = []
         self._collections: dict[str, Collection] = {}
+        self._networks: dict[AttributeNetwork, bool] = {}
+        self._networks_lock = threading.Lock()
 
     def __enter__(self) -> "App":
         return self
@@ -138,6 +143,18 @@ class App:
                     name, self.face_records, self.scorer, self.rule, self.settings.person_score
                 )
             return self._collections[name]
+
+    def usable(self, networks: Iterable[AttributeNetwork]) -> set[AttributeNetwork]:
+        """Those that can be had. Each is tried once: what is missing stays missing until the next start."""
+        with self._networks_lock:
+            for name in set(networks) - self._networks.keys():
+                try:
+                    self.analyzer.load(name)
+                    self._networks[name] = True
+                except ModelError as error:
+                    _log.warning("an attribute cannot be given", extra={"network": name, "error": str(error)})
+                    self._networks[name] = False
+            return {name for name in networks if self._networks[name]}
 
     def create_collection(self, name: str, tags: Mapping[str, str]) -> CollectionInfo:
         """An empty one. Raises ConflictError when there is one, QuotaError when there are too many."""

@@ -209,6 +209,8 @@ def _pixels(image: Image.Image, decode_pixels: int) -> Pixels:
     # `image.size` of a TIFF is already turned while its pixels are not.
     width, height = image.im.size
     factor = _factor(width, height, decode_pixels)
+    if image.mode == "RGB" and factor == 1 and image.size == (width, height) and "transparency" not in image.info:
+        return np.asarray(image)  # what nearly all photos are, in one step
     tone = _tone(image, width, height)
     out = np.empty((-(-height // factor), -(-width // factor), 3), np.uint8)
     rows = max(_STRIP_PIXELS // (width * factor), 1) * factor

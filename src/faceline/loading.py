@@ -7,7 +7,10 @@ from faceline.engine.align import DLIB_150
 from faceline.engine.analyzer import Analyzer, Wanted
 from faceline.engine.attributes import Emotions
 from faceline.engine.embed import Embedder
+from faceline.engine.gender import Gender
+from faceline.engine.mesh import Mesh
 from faceline.engine.mtcnn import Mtcnn
+from faceline.engine.networks import AttributeNetworks
 from faceline.engine.session import Model, available_provider, cores, milliseconds
 from faceline.images import ImageLimits
 from faceline.models.spaces import BUILTIN
@@ -34,9 +37,13 @@ def open_analyzer(settings: Settings, threads: int = 1) -> Analyzer:
     precision = settings.precision if provider == "cpu" else "fp32"
     embedder = Embedder(Model(store.embedder_path(precision), threads, provider), BUILTIN.mirrored)
     detector = Mtcnn(model("mtcnn-pnet"), model("mtcnn-rnet"), model("mtcnn-onet"))
-    # Loaded when first asked for; two threads that ask together load it twice, and one of both is kept.
-    emotions = cache(lambda: Emotions(model("mini-xception")))
-    return Analyzer(detector, embedder, DLIB_150, BUILTIN.model, emotions)
+    # Two threads that ask together load a network twice, and one of both is kept.
+    networks = AttributeNetworks(
+        emotions=cache(lambda: Emotions(model("mini-xception"))),
+        mesh=cache(lambda: Mesh(model("face-mesh"), model("iris"))),
+        gender=cache(lambda: Gender(model("gender"))),
+    )
+    return Analyzer(detector, embedder, DLIB_150, BUILTIN.model, networks)
 
 
 def wanted(settings: Settings, embeddings: bool = True) -> Wanted:

@@ -4,6 +4,7 @@ Coordinates are pixels of the *full-size, upright* image (after EXIF rotation), 
 top left corner of the top left pixel. Confidences and similarities are 0–100. Angles are degrees.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 Pixels = NDArray[np.uint8]
 Vector = NDArray[np.float32]
+Point = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -105,6 +107,38 @@ class Quality:
 
 
 @dataclass(frozen=True, slots=True)
+class Trait:
+    """confidence: 50–100, how often such an answer was right among labelled faces."""
+
+    value: bool
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class MeshFace:
+    """points: by Amazon Rekognition's names for them. presence: 0–100, how sure the mesh is of a face.
+
+    mouth_open: whether the lips are apart, as in a smile that shows teeth; None for a face turned by more than 30
+    degrees, or smaller than 40 pixels of the picture that was searched.
+    """
+
+    points: Mapping[str, Point]
+    presence: float
+    mouth_open: Trait | None
+
+
+@dataclass(frozen=True, slots=True)
+class GenderGuess:
+    """The label that a network trained on photos labelled female or male gives to a face; not a fact about the person.
+
+    confidence: 50–100, how often such a label agreed with the first name (docs/decisions/0013).
+    """
+
+    female: bool
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
 class Emotion:
     """type: angry, disgust, fear, happy, sad, surprise or neutral. confidence: 0–100; all seven sum to 100."""
 
@@ -122,7 +156,11 @@ class Embedding:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Face:
-    """One detection in one image. `emotions` is None when it was not asked for, most confident first otherwise."""
+    """One detection in one image.
+
+    emotions: most confident first; None when not asked for. mesh, gender: None when not asked for, or where the network
+    has nothing to say.
+    """
 
     box: BoundingBox
     landmarks: Landmarks
@@ -131,6 +169,8 @@ class Face:
     quality: Quality
     embedding: Embedding | None = None
     emotions: tuple[Emotion, ...] | None = None
+    mesh: MeshFace | None = None
+    gender: GenderGuess | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

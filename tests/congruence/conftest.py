@@ -1,8 +1,8 @@
 """What the comparisons share: the peers' interpreter, the foreign weight files, face crops.
 
-FACELINE_PEERS_PYTHON names an interpreter that has dlib, torch and facenet-pytorch. Without it the comparisons are
-skipped on a developer's machine; in CI, where a skipped comparison would look like a passed one, they fail. The same
-holds for weights that cannot be fetched.
+FACELINE_PEERS_PYTHON names an interpreter that has dlib, torch, facenet-pytorch and ai-edge-litert. Without it the
+comparisons are skipped on a developer's machine; in CI, where a skipped comparison would look like a passed one, they
+fail. The same holds for weights that cannot be fetched.
 """
 
 import os

@@ -166,7 +166,8 @@ def concentrated(rows: int, seed: int, spread: float) -> Vector:
     rng = np.random.default_rng(seed)
     turn = np.linalg.qr(np.random.default_rng(7).normal(size=(24, 24)))[0]
     values = rng.normal(size=(rows, 24)) * np.array([3, 2, 1, 1] + [spread] * 20) @ turn
-    return (values / np.linalg.norm(values, axis=1, keepdims=True)).astype(np.float32)
+    unit: Vector = (values / np.linalg.norm(values, axis=1, keepdims=True)).astype(np.float32)
+    return unit
 
 
 @pytest.mark.parametrize("spread", [0.0, 0.05, 0.3, 2.0])

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 import uvicorn
+from threadpoolctl import threadpool_limits
 
 from faceline.app import App
 from faceline.cli.options import CollectionName, Data, common
@@ -81,6 +82,8 @@ def serve(app: App) -> None:
 def working(app: App) -> Iterator[None]:
     """Workers in threads; on leaving each finishes the message it holds."""
     stop = threading.Event()
+    # Each thread works on a photo of its own: a matrix product that takes the other's core only makes both wait.
+    threadpool_limits(1, "blas")
     app.analyzer  # noqa: B018 (loads the models, or fails, before anybody is told that we are up)
     workers = [app.worker() for _ in range(worker_count(app.settings))]
     threads = [threading.Thread(target=w.run, args=(stop,), name=f"worker-{n}") for n, w in enumerate(workers)]

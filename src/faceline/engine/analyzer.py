@@ -1,21 +1,22 @@
 """Frames → faces: detect, align, embed, describe."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from faceline.engine.align import Template, chip
-from faceline.engine.attributes import Emotions
 from faceline.engine.embed import Embedder
 from faceline.engine.mtcnn import Detections, Mtcnn
+from faceline.engine.networks import AttributeNetwork, AttributeNetworks
 from faceline.engine.pose import head_pose
 from faceline.engine.pyramid import Pyramid
 from faceline.engine.quality import assess
 from faceline.geometry import largest_first
-from faceline.types import BoundingBox, Embedding, Emotion, Face, Frame, Landmarks, Pixels
+from faceline.types import BoundingBox, Embedding, Emotion, Face, Frame, GenderGuess, Landmarks, MeshFace, Pixels
 
 _SURE = 0.95
+_Further = tuple[tuple[Emotion, ...] | None, MeshFace | None, GenderGuess | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +24,15 @@ class Wanted:
     """What to compute. min_face_px: the smallest side looked for, in full-size pixels.
 
     rotations: where no face is found for sure, look again with the picture turned by 90, 180 and 270 degrees.
+    mesh: thirty points and whether the mouth is open. gender: what a network labels the face as.
     """
 
     min_face_px: int = 40
     rotations: bool = False
     embeddings: bool = True
     emotions: bool = False
+    mesh: bool = False
+    gender: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,14 +46,14 @@ class _Sighting:
 class Analyzer:
     """Shared by threads at will: it keeps no state between calls.
 
-    model: the id that the embeddings carry. emotions: gives that network, loading it when it is first asked for.
+    model: the id that the embeddings carry.
     """
 
     def __init__(
-        self, detector: Mtcnn, embedder: Embedder, template: Template, model: str, emotions: Callable[[], Emotions]
+        self, detector: Mtcnn, embedder: Embedder, template: Template, model: str, networks: AttributeNetworks
     ) -> None:
         self.model = model
-        self._detector, self._embedder, self._template, self._emotions = detector, embedder, template, emotions
+        self._detector, self._embedder, self._template, self._networks = detector, embedder, template, networks
 
     def analyze(self, frames: Sequence[Frame], wanted: Wanted | None = None) -> list[list[Face]]:
         """The faces of each frame, largest first (ties by nearness to the centre), in full-size pixels."""
@@ -58,6 +62,10 @@ class Analyzer:
         if wanted.embeddings:
             return self._embedded(sightings)
         return [[s.face for s in frame] for frame in sightings]
+
+    def load(self, name: AttributeNetwork) -> None:
+        """Loads a network that describes faces, fetching it where it is missing. Raises ModelError."""
+        self._networks.load(name)
 
     def embed_chips(self, chips: Sequence[Pixels]) -> list[Embedding]:
         """chips: uint8 (side, side, 3) RGB each, aligned to the template."""
@@ -68,10 +76,12 @@ class Analyzer:
     def _sight(self, frame: Frame, wanted: Wanted) -> list[_Sighting]:
         pyramid = Pyramid(frame)
         found = self._detect(frame, pyramid, wanted)
-        emotions: Sequence[tuple[Emotion, ...] | None] = [None] * len(found.boxes)
-        if wanted.emotions:
-            emotions = self._emotions().classify(pyramid, found.boxes.astype(np.float32))
-        sightings = [self._describe(frame, pyramid, found, i, emotions[i]) for i in range(len(found.boxes))]
+        described = [self._describe(frame, pyramid, found, i) for i in range(len(found.boxes))]
+        further = self._attributed(frame, pyramid, found, wanted)
+        sightings = [
+            _Sighting(replace(sighting.face, emotions=emotions, mesh=mesh, gender=gender), sighting.chip)
+            for sighting, (emotions, mesh, gender) in zip(described, further, strict=True)
+        ]
         order = largest_first([s.face for s in sightings], frame.width, frame.height)
         by_face = {id(s.face): s for s in sightings}
         return [by_face[id(face)] for face in order]
@@ -91,9 +101,21 @@ class Analyzer:
         found = self._detector.detect(turned, Pyramid(turned), min_face_px)
         return _turned_back(found, turn, frame.pixels.shape[1], frame.pixels.shape[0])
 
-    def _describe(
-        self, frame: Frame, pyramid: Pyramid, found: Detections, i: int, emotions: tuple[Emotion, ...] | None
-    ) -> _Sighting:
+    def _attributed(self, frame: Frame, pyramid: Pyramid, found: Detections, wanted: Wanted) -> Iterator[_Further]:
+        """What else is wanted of each face."""
+        emotions: Sequence[tuple[Emotion, ...] | None] = [None] * len(found.boxes)
+        mesh: Sequence[MeshFace | None] = [None] * len(found.boxes)
+        gender: Sequence[GenderGuess | None] = [None] * len(found.boxes)
+        boxes, landmarks = found.boxes.astype(np.float64), found.landmarks.astype(np.float64)
+        if wanted.emotions:
+            emotions = self._networks.emotions().classify(pyramid, found.boxes.astype(np.float32))
+        if wanted.mesh:
+            mesh = self._networks.mesh().describe(pyramid, boxes, landmarks, frame.scale)
+        if wanted.gender:
+            gender = self._networks.gender().classify(pyramid, landmarks)
+        return zip(emotions, mesh, gender, strict=True)
+
+    def _describe(self, frame: Frame, pyramid: Pyramid, found: Detections, i: int) -> _Sighting:
         aligned = chip(pyramid, found.landmarks[i].astype(np.float32), self._template)
         x1, y1, x2, y2 = (float(v) * frame.scale for v in found.boxes[i])
         box = BoundingBox(round(x1, 1), round(y1, 1), round(x2 - x1, 1), round(y2 - y1, 1))
@@ -101,16 +123,11 @@ class Analyzer:
         pose = head_pose(points)
         confidence = round(float(found.confidences[i]) * 100, 2)
         quality = assess(aligned, box, (frame.width, frame.height), pose, confidence)
-        face = Face(box, Landmarks.from_array(points), confidence, pose, quality, emotions=emotions)
-        return _Sighting(face, aligned)
+        return _Sighting(Face(box, Landmarks.from_array(points), confidence, pose, quality), aligned)
 
     def _embedded(self, sightings: list[list[_Sighting]]) -> list[list[Face]]:
         embeddings = iter(self.embed_chips([s.chip for frame in sightings for s in frame]))
-        return [[_with_embedding(s.face, next(embeddings)) for s in frame] for frame in sightings]
-
-
-def _with_embedding(face: Face, embedding: Embedding) -> Face:
-    return Face(face.box, face.landmarks, face.confidence, face.pose, face.quality, embedding, face.emotions)
+        return [[replace(s.face, embedding=next(embeddings)) for s in frame] for frame in sightings]
 
 
 def _turned_back(found: Detections, turn: int, width: int, height: int) -> Detections:

@@ -5,7 +5,7 @@ from types import MappingProxyType
 
 import onnx
 
-from faceline.models.importers import dlib, keras, mtcnn
+from faceline.models.importers import dlib, gender, keras, mtcnn, tflite
 from faceline.models.importers.quantise import quantised, shipped_ranges
 
 
@@ -22,6 +22,9 @@ _IMPORTERS: Mapping[str, Callable[[bytes, str], onnx.ModelProto]] = MappingProxy
         "dlib-resnet.fp32": dlib.resnet,
         "dlib-resnet.int8": _resnet_int8,
         "mini-xception": keras.mini_xception,
+        "face-mesh": tflite.face_mesh,
+        "iris": tflite.iris,
+        "gender": gender.gender,
     }
 )
 

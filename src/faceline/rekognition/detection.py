@@ -1,7 +1,9 @@
 """DetectFaces and CompareFaces: nothing is kept."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
+from faceline.engine.networks import AttributeNetwork
 from faceline.rekognition.answers import Document, box_document, compared_face, face_detail
 from faceline.rekognition.call import Call
 from faceline.rekognition.errors import invalid
@@ -10,28 +12,28 @@ from faceline.rekognition.quality import passing
 from faceline.rekognition.shapes import CompareFaces, DetectFaces, QualityFilter
 from faceline.types import Face
 
-# What ALL asks for; the API's other attributes have no model here.
-_ALL = frozenset({"EMOTIONS"})
+# The API's other attributes have no model here.
+_NETWORKS: Mapping[str, AttributeNetwork] = MappingProxyType(
+    {"EMOTIONS": "emotions", "MOUTH_OPEN": "mesh", "GENDER": "gender"}
+)
 
 
-def attributes_of(given: Sequence[str] | None) -> frozenset[str]:
-    """The attributes to look for beyond DEFAULT."""
-    names = frozenset(given or ())
-    return _ALL if "ALL" in names else names & _ALL
+def attributes_of(given: Sequence[str] | None) -> set[AttributeNetwork]:
+    """The networks that what was asked for beyond DEFAULT needs; ALL has thirty landmarks too."""
+    names = set(given or ())
+    return {network for name, network in _NETWORKS.items() if name in names or "ALL" in names}
 
 
 def detect_faces(call: Call, request: DetectFaces) -> Document:
-    photo = photo_of(call.app, request.image)
+    photo = photo_of(call, request.image)
     faces = call.faces(photo.frame, embeddings=False, attributes=attributes_of(request.attributes))
     return {"FaceDetails": [face_detail(face, photo.size) for face in faces]}
 
 
 def compare_faces(call: Call, request: CompareFaces) -> Document:
     """The largest face of the source with each of the target."""
-    source_photo, source = _faces(call, photo_of(call.app, request.source_image, "SourceImage"), request.quality_filter)
-    target_photo, targets = _faces(
-        call, photo_of(call.app, request.target_image, "TargetImage"), request.quality_filter
-    )
+    source_photo, source = _faces(call, photo_of(call, request.source_image, "SourceImage"), request.quality_filter)
+    target_photo, targets = _faces(call, photo_of(call, request.target_image, "TargetImage"), request.quality_filter)
     threshold = 80.0 if request.similarity_threshold is None else request.similarity_threshold
     compared = [(_similarity(call, source[0], target), target) for target in targets]
     compared.sort(key=lambda pair: -pair[0])

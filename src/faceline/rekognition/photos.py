@@ -3,12 +3,14 @@
 Formats and sizes: Amazon Rekognition developer guide, "Guidelines and quotas"; the numbers are settings.
 """
 
+import time
 from dataclasses import dataclass, replace
 
 from faceline.app import App
 from faceline.errors import ImageError, ImageLimitError, InputError, NotFoundError, ObjectKeyError
 from faceline.images import decode
 from faceline.loading import image_limits
+from faceline.rekognition.call import Call
 from faceline.rekognition.errors import WireError, invalid
 from faceline.rekognition.shapes import Image, S3Object
 from faceline.types import Frame
@@ -30,15 +32,15 @@ class Photo:
         return self.frame.width, self.frame.height
 
 
-def photo_of(app: App, image: Image, member: str = "Image") -> Photo:
+def photo_of(call: Call, image: Image, member: str = "Image") -> Photo:
     """member: what the request calls it, for messages. Raises WireError."""
     if (image.bytes is None) == (image.s3_object is None):
         raise invalid(f"{member} needs either Bytes or S3Object")
     if image.bytes is not None:
-        return _decoded(app, image.bytes, member, app.settings.quota_image_bytes)
+        return _decoded(call, image.bytes, member, call.app.settings.quota_image_bytes)
     assert image.s3_object is not None
-    data, source = _stored(app, image.s3_object, member)
-    return _decoded(app, data, source, app.settings.quota_object_bytes)
+    data, source = _stored(call.app, image.s3_object, member)
+    return _decoded(call, data, source, call.app.settings.quota_object_bytes)
 
 
 def _stored(app: App, place: S3Object, member: str) -> tuple[bytes, str]:
@@ -55,18 +57,21 @@ def _stored(app: App, place: S3Object, member: str) -> tuple[bytes, str]:
         raise _too_large(str(error)) from error
 
 
-def _decoded(app: App, data: bytes, source: str, max_bytes: int) -> Photo:
+def _decoded(call: Call, data: bytes, source: str, max_bytes: int) -> Photo:
     if len(data) > max_bytes:
         raise _too_large(f"{source}: {len(data):,} bytes, at most {max_bytes:,} are taken here")
     if not data.startswith(_SIGNATURES):
         raise WireError("InvalidImageFormatException", f"{source}: is neither JPEG nor PNG; convert it")
+    started = time.thread_time()
     try:
-        frame = decode(data, source, replace(image_limits(app.settings), max_bytes=max_bytes))
+        frame = decode(data, source, replace(image_limits(call.app.settings), max_bytes=max_bytes))
     except ImageLimitError as error:
         raise _too_large(str(error)) from error
     except ImageError as error:
         raise WireError("InvalidImageFormatException", str(error)) from error
-    least = app.settings.quota_image_side_px
+    finally:
+        call.decoding_s += time.thread_time() - started
+    least = call.app.settings.quota_image_side_px
     if min(frame.width, frame.height) < least:
         raise invalid(f"{source}: {frame.width} × {frame.height} pixels; both sides need at least {least}")
     return Photo(data, frame, source)

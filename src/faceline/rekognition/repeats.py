@@ -33,13 +33,13 @@ class Repeats:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._done: OrderedDict[tuple[str, str], _Done] = OrderedDict()
+        self._done: OrderedDict[tuple[str, ...], _Done] = OrderedDict()
 
-    def once(self, token: tuple[str, str], asked: object, do: Callable[[], Document]) -> Document:
+    def once(self, token: tuple[str, ...], asked: object, do: Callable[[], Document]) -> Document:
         """The answer of `do`, or the one that this token had. A failed request may be sent again.
 
-        token: the operation and the client's token. Raises IdempotentParameterMismatchException when it was asked
-        something else.
+        token: the key's id, the operation and the client's token. Raises IdempotentParameterMismatchException when it
+        was asked something else.
         """
         mine = _Done(asked, Future(), self._clock())
         with self._lock:
@@ -49,7 +49,7 @@ class Repeats:
             if first.asked != asked:
                 raise WireError(
                     "IdempotentParameterMismatchException",
-                    f"the ClientRequestToken {token[1]} was used for another request; make a new one",
+                    f"the ClientRequestToken {token[-1]} was used for another request; make a new one",
                 )
             return first.answer.result()
         try:

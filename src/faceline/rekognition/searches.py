@@ -21,7 +21,7 @@ def search_faces(call: Call, request: SearchFaces) -> Document:
     collection = call.collection(request.collection_id)
     probe = _enrolled(collection, request.face_id)
     limit = request.max_faces or _MOST_FACES
-    least = call.least(request.face_match_threshold, collection, collection.faces())
+    least = call.least(request.face_match_threshold, collection.rule, collection.faces)
     found = [m for m in collection.search_faces(probe, limit + 1, least) if m.face_id != request.face_id]
     return {
         "SearchedFaceId": request.face_id,
@@ -32,11 +32,11 @@ def search_faces(call: Call, request: SearchFaces) -> Document:
 
 def search_faces_by_image(call: Call, request: SearchFacesByImage) -> Document:
     collection = call.collection(request.collection_id)
-    photo = photo_of(call.app, request.image)
+    photo = photo_of(call, request.image)
     face = largest_face(call, photo, request.quality_filter)
     if face is None:
         raise no_face(photo.source)
-    least = call.least(request.face_match_threshold, collection, collection.faces())
+    least = call.least(request.face_match_threshold, collection.rule, collection.faces)
     found = collection.search_faces(_embedding(face), request.max_faces or _MOST_FACES, least)
     return {
         "SearchedFaceBoundingBox": box_document(face.box, photo.size),
@@ -51,7 +51,7 @@ def search_users(call: Call, request: SearchUsers) -> Document:
     if (request.user_id is None) == (request.face_id is None):
         raise invalid("SearchUsers needs either UserId or FaceId")
     collection = call.collection(request.collection_id)
-    least = _least_for_users(call, request.user_match_threshold, collection)
+    least = call.least(request.user_match_threshold, collection.rule, collection.people)
     limit = request.max_users or _MOST_USERS
     if request.user_id is not None:
         person = call.app.people.get(request.collection_id, request.user_id).name
@@ -67,13 +67,13 @@ def search_users(call: Call, request: SearchUsers) -> Document:
 def search_users_by_image(call: Call, request: SearchUsersByImage) -> Document:
     """Without a usable face the answer is empty, not an error."""
     collection = call.collection(request.collection_id)
-    photo = photo_of(call.app, request.image)
+    photo = photo_of(call, request.image)
     faces = call.faces(photo.frame)
     failed = {id(face): reasons_of(face, request.quality_filter or "NONE") for face in faces}
     probe = next((face for face in faces if not failed[id(face)]), None)
     answer: Document = {"UserMatches": [], "FaceModelVersion": collection.scorer.model}
     if probe is not None:
-        least = _least_for_users(call, request.user_match_threshold, collection)
+        least = call.least(request.user_match_threshold, collection.rule, collection.people)
         found = collection.search_people(_embedding(probe), request.max_users or _MOST_USERS, least)
         searched = {"FaceDetail": face_detail(probe, photo.size)}
         answer |= {"UserMatches": _user_matches(found), "SearchedFace": searched}
@@ -83,10 +83,6 @@ def search_users_by_image(call: Call, request: SearchUsersByImage) -> Document:
         if face is not probe
     ]
     return answer | {"UnsearchedFaces": unsearched}
-
-
-def _least_for_users(call: Call, threshold: float | None, collection: Collection) -> float:
-    return call.least(threshold, collection, collection.people())
 
 
 def _enrolled(collection: Collection, face_id: str) -> Embedding:

@@ -95,7 +95,8 @@ class Wire:
         except FacelineError as error:
             raise within(operation, as_wire(error)) from error
         finally:
-            facts["inference_ms"] = round(call.inference_s * 1000, 1)
+            facts["inference_ms"] = round(call.inference_s * 1000, 2)
+            facts["decoding_ms"] = round(call.decoding_s * 1000, 2)
 
     def _decoded(self, name: str, body: bytes) -> Members:
         try:
@@ -117,7 +118,8 @@ class Wire:
         if not isinstance(asked, OfUser) or asked.client_request_token is None:
             return operation.run(call, asked)
         plain = msgspec.structs.replace(asked, client_request_token=None)
-        return self._repeats.once((name, asked.client_request_token), plain, lambda: operation.run(call, asked))
+        token = (call.key.access_key_id, name, asked.client_request_token)
+        return self._repeats.once(token, plain, lambda: operation.run(call, asked))
 
 
 def operation_name(head: Head) -> str:
