@@ -20,13 +20,17 @@ _NORMALISED = 5_000  # so many rows get gains and offsets of their own; the othe
 
 def with_faceline(vectors: Array, limit: int) -> tuple[Search, str]:
     from faceline import __version__  # noqa: PLC0415 (each library is in an interpreter of its own)
-    from faceline.gallery.search import VectorIndex  # noqa: PLC0415
-    from faceline.models.spaces import BUILTIN, scorer_of  # noqa: PLC0415
+    from faceline.gallery.search import VectorIndex, principal_axes  # noqa: PLC0415
+    from faceline.models.spaces import (  # noqa: PLC0415
+        BUILTIN,
+        cohort_of,
+        scorer_of,
+    )
     from faceline.similarity import Normalised  # noqa: PLC0415
 
     scorer = scorer_of(BUILTIN)
     some = scorer.normalise(np.array(vectors[:_NORMALISED]))
-    index = VectorIndex(vectors.shape[1])
+    index = VectorIndex(vectors.shape[1], principal_axes(cohort_of(BUILTIN).vectors))
     for i in range(0, len(vectors), _CHUNK):
         part = np.array(vectors[i : i + _CHUNK])
         rows = np.arange(i, i + len(part)) % len(some.gain)

@@ -1,5 +1,6 @@
 """The wire: whatever comes in, an answer goes out that SDKs understand, and nobody unknown gets one."""
 
+import asyncio
 import base64
 import json
 import logging
@@ -14,6 +15,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from starlette.requests import Request
+from starlette.types import Message
 
 from asgi import Answer
 from faceline.errors import StorageError
@@ -242,6 +245,20 @@ def test_requests_beyond_the_room_are_throttled(tmp_path: Path) -> None:
             assert first.result().status == 200
         assert api.ask("ListCollections", {}).status == 200
         api.endpoint.close()
+
+
+def test_a_body_that_does_not_come_gives_its_room_back(api: Rekognition, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("faceline.rekognition.endpoint._BODY_S", 0.05)
+    headers = signed_headers("ListCollections", b"{}", api.key)
+    sent = [(name.encode(), value.encode()) for name, value in headers.items()]
+    scope = {"type": "http", "method": "POST", "path": "/", "query_string": b"", "headers": sent}
+
+    async def never() -> Message:
+        await asyncio.sleep(20)
+        return {"type": "http.disconnect"}
+
+    response = asyncio.run(api.endpoint.answer(Request(scope, never)))
+    assert json.loads(bytes(response.body))["__type"] == "SerializationException"
 
 
 def test_room_is_counted_in_bytes_too() -> None:

@@ -1,10 +1,11 @@
 """`POST /`: takes requests in, as many as there is room for, and has threads answer them."""
 
 import asyncio
+import re
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 
 from starlette.requests import Request as HttpRequest
@@ -20,6 +21,7 @@ from faceline.rekognition.wire import CONTENT_TYPE, Answer, Wire, operation_name
 _LIGHT_THREADS = 4
 _ENVELOPE_BYTES = 200_000  # of a request beyond its images
 _BYTES_IN_HAND = 256_000_000
+_BODY_S = 60.0  # a body that takes longer only keeps others out
 
 
 class Room:
@@ -68,7 +70,9 @@ class Endpoint:
             try:
                 claim, body = await self._taken_in(http, head, fits)
             except WireError as error:
-                await _drained(http, self._max_bytes)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(_BODY_S):
+                        await _drained(http, self._max_bytes)
                 return _response(refusal(within(operation, error) if operation else error))
             pool = self._heavy if operation and operation.infers else self._light
             work = self._wire.answer
@@ -78,12 +82,17 @@ class Endpoint:
         """Raises WireError, with the rest of the body unread."""
         if not fits:
             raise WireError("ThrottlingException", "too many requests at once; try again after a while")
-        return self._wire.admit(head), await _received(http, self._max_bytes)
+        claim = self._wire.admit(head)
+        try:
+            async with asyncio.timeout(_BODY_S):
+                return claim, await _received(http, self._max_bytes)
+        except TimeoutError as error:
+            raise WireError("SerializationException", f"the body was not there within {_BODY_S} seconds") from error
 
     def _size(self, http: HttpRequest) -> int:
         """Of the body, as far as it will be read; of a client that does not say how much it sends, the most."""
         said = http.headers.get("content-length", "")
-        return min(int(said), self._max_bytes) if said.isascii() and said.isdigit() else self._max_bytes
+        return min(int(said), self._max_bytes) if re.fullmatch("[0-9]{1,18}", said) else self._max_bytes
 
 
 async def _received(http: HttpRequest, max_bytes: int) -> bytes:

@@ -1,4 +1,4 @@
-"""AWS JSON 1.1: bytes and headers → an operation → bytes. No state of its own beyond what makes requests unrepeatable.
+"""AWS JSON 1.1: bytes and headers → an operation → bytes.
 
 The protocol: https://smithy.io/2.0/aws/protocols/aws-json-1_1-protocol.html
 """
