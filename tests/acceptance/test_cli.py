@@ -9,6 +9,7 @@ from PIL import Image
 
 import faceline
 from commands import Cli, Result, run
+from faceline.local.directory import open_directory
 
 BOX = {"left": float, "top": float, "width": float, "height": float}
 QUALITY = {"brightness": float, "sharpness": float, "size_px": float, "usable": bool, "reasons": list}
@@ -263,6 +264,7 @@ class TestUse:
         self, cli: Cli, photos: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], code: int, words: str
     ) -> None:
         (photos / "empty").mkdir()
+        open_directory(photos / "faceline-data")
         monkeypatch.chdir(photos)
         result = cli(*arguments)
         assert (result.code, is_clean(result)) == (code, True), result
@@ -296,10 +298,20 @@ class TestUse:
         assert (result.code, "min_faces_px" in result.err) == (2, True)
 
     def test_the_data_directory_may_be_named_before_or_after_the_command(self, cli: Cli, tmp_path: Path) -> None:
+        for name in ("one", "two"):
+            open_directory(tmp_path / name)
         assert cli("--data", tmp_path / "one", "records", "--json").json == []
         assert cli("records", "--data", tmp_path / "two", "--json").json == []
-        assert cli("--data", tmp_path / "never", "records", "--data", tmp_path / "three", "--json").json == []
-        assert sorted(path.name for path in tmp_path.iterdir()) == ["one", "three", "two"]
+        assert cli("--data", tmp_path / "never", "records", "--data", tmp_path / "two", "--json").json == []
+
+    @pytest.mark.parametrize(
+        "command", ["records", "collections", "collections show staff", "dead-letters list", "forget Ada", "keys"]
+    )
+    def test_reading_and_deleting_make_no_data_directory(self, cli: Cli, tmp_path: Path, command: str) -> None:
+        result = cli("--data", tmp_path / "mistyped", *command.split())
+        assert result.code == 2
+        assert "there is no faceline data in" in result.err
+        assert list(tmp_path.iterdir()) == []
 
     def test_detecting_leaves_no_data_directory_behind(self, cli: Cli, photos: Path, tmp_path: Path) -> None:
         cli("detect", photos / "ada.jpg", "--json")
@@ -331,7 +343,8 @@ class TestUse:
         assert (table.code, "\\U0001f464" in table.out) == (0, True)
 
 
-def test_every_json_command_prints_one_document_where_nothing_happened_yet(cli: Cli) -> None:
+def test_every_json_command_prints_one_document_where_nothing_happened_yet(cli: Cli, tmp_path: Path) -> None:
+    open_directory(tmp_path / "faceline-data")
     assert cli("records", "--json").json == []
     assert cli("collections", "--json").json == []
     assert cli("dead-letters", "list", "--json").json == []

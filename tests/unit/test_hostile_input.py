@@ -138,7 +138,8 @@ def test_json_that_is_nested_too_deep_is_told_with_its_line(tmp_path: Path) -> N
         expand(tmp_path / "m.jsonl")
 
 
-def test_records_are_asked_for_in_a_number_that_fits(cli: Cli) -> None:
+def test_records_are_asked_for_in_a_number_that_fits(cli: Cli, tmp_path: Path) -> None:
+    open_directory(tmp_path / "faceline-data")
     assert cli("records", "--limit", "100001").code == 2
     assert cli("records", "--limit", "100000").code == 0
 
@@ -183,6 +184,7 @@ def test_a_key_that_anybody_could_guess_is_refused(tmp_path: Path, content: byte
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no full device")
 def test_a_full_disk_under_the_output_is_one_line_and_a_failure(tmp_path: Path) -> None:
+    open_directory(tmp_path / "faceline-data")
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
             [sys.executable, "-m", "faceline", "records", "--json"],

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from faceline.app import App
-from faceline.cli.options import Data, Json, common
+from faceline.cli.options import Data, Json, common, existing
 from faceline.cli.output import print_json, print_table, print_text
 from faceline.errors import UsageError
 
@@ -25,7 +25,7 @@ def listed(context: typer.Context, data: Data = None, as_json: Json = False) -> 
 
     A search of the Rekognition API compares with every face, a name is looked for among people.
     """
-    with App(common(context).settings(data)) as app_:
+    with App(existing(common(context).settings(data))) as app_:
         infos = app_.collections.list()
         need = app_.rule.threshold
         rows = [(i.name, i.people, i.faces, need(i.people), need(i.faces), i.model, i.created_at) for i in infos]
@@ -39,7 +39,7 @@ def listed(context: typer.Context, data: Data = None, as_json: Json = False) -> 
 @app.command()
 def show(context: typer.Context, name: str, data: Data = None, as_json: Json = False) -> None:
     """The people of a collection with their photos."""
-    with App(common(context).settings(data)) as app_:
+    with App(existing(common(context).settings(data))) as app_:
         app_.collections.get(name)
         records = app_.face_records.find(name)
     rows = [(r.identity, r.source, r.face_id, r.quality.size_px, r.created_at) for r in records]
@@ -59,7 +59,7 @@ def drop(
     as_json: Json = False,
 ) -> None:
     """Delete a collection with its faces, vectors and crops."""
-    with App(common(context).settings(data)) as app_:
+    with App(existing(common(context).settings(data))) as app_:
         info = app_.collections.get(name)
         if not yes and not as_json:
             typer.confirm(f"Delete {name} with {info.faces} faces of {info.people} people?", abort=True)

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from faceline.app import App
-from faceline.cli.options import Data, Json, common
+from faceline.cli.options import Data, Json, common, existing
 from faceline.cli.output import print_json, print_table, print_text
 from faceline.errors import UsageError
 from faceline.ports import KeyScope
@@ -24,7 +24,7 @@ def keys(context: typer.Context, data: Data = None, as_json: Json = False) -> No
 @app.command("list")
 def listed(context: typer.Context, data: Data = None, as_json: Json = False) -> None:
     """All keys: what each may do, on which collections. Never a secret."""
-    with App(common(context).settings(data)) as app_:
+    with App(existing(common(context).settings(data))) as app_:
         found = app_.access_keys.list()
     if as_json:
         columns = ("name", "access_key_id", "scope", "collections")
@@ -53,6 +53,7 @@ def create(
     with App(settings) as app_:
         key = app_.access_keys.create(name, scope, collections or ["*"])
         file = str(app_.access_keys.path.absolute())
+        port = app_.up_lock().port() or settings.port
     if as_json:
         print_json(
             {"name": key.name, "access_key_id": key.access_key_id, "scope": key.scope, "collections": key.collections}
@@ -63,7 +64,7 @@ def create(
         f"The key {key.name} is made: scope {key.scope}, collections {', '.join(key.collections)}. To use it:\n\n"
         f"export AWS_SHARED_CREDENTIALS_FILE={shlex.quote(file)}\n"
         f"export AWS_PROFILE={key.name}\n"
-        f"export AWS_ENDPOINT_URL_REKOGNITION=http://127.0.0.1:{settings.port}"
+        f"export AWS_ENDPOINT_URL_REKOGNITION=http://127.0.0.1:{port}"
     )
 
 
@@ -76,7 +77,7 @@ def revoke(
     as_json: Json = False,
 ) -> None:
     """Delete a key, by its name or access key id. Requests signed with it are refused from now on."""
-    with App(common(context).settings(data)) as app_:
+    with App(existing(common(context).settings(data))) as app_:
         key = app_.access_keys.get(name)
         if not yes and not as_json:
             typer.confirm(f"Revoke the key {key.name} ({key.access_key_id})?", abort=True)

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from faceline.app import App
-from faceline.cli.options import Data, Json, common, path
+from faceline.cli.options import Data, Json, common, existing, path
 from faceline.cli.output import note, print_json, print_table, print_text, progress_bar
 from faceline.errors import FacelineError, UsageError
 from faceline.events import ObjectCreated
@@ -66,7 +66,7 @@ def records(
     as_json: Json = False,
 ) -> None:
     """What was found in the uploaded photos, a row a face."""
-    with App(common(context).settings(data)) as app:
+    with App(existing(common(context).settings(data))) as app:
         found = app.records.query(RecordQuery(image, person, since, until, status, limit))
     if as_json:
         print_json([asdict(record) for record in found])
@@ -78,7 +78,7 @@ def records(
 @dead_letters.command("list")
 def list_dead_letters(context: typer.Context, data: Data = None, as_json: Json = False) -> None:
     """Messages that failed too often, oldest first."""
-    with App(common(context).settings(data)) as app:
+    with App(existing(common(context).settings(data))) as app:
         found = app.queue.list()
     if as_json:
         print_json([asdict(letter) for letter in found])
@@ -95,7 +95,7 @@ def redrive(
     as_json: Json = False,
 ) -> None:
     """Send dead letters back to the queue."""
-    with App(common(context).settings(data)) as app:
+    with App(existing(common(context).settings(data))) as app:
         count = app.queue.redrive(message_ids or None)
     if as_json:
         print_json({"redriven": count})

@@ -9,6 +9,8 @@ import typer
 
 from faceline import telemetry
 from faceline.config import Settings, load
+from faceline.errors import NotFoundError
+from faceline.files import is_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,16 @@ class Common:
         level = {-1: logging.ERROR, 0: logged, 1: logging.INFO}.get(self.verbosity, logging.DEBUG)
         telemetry.configure(settings.log_format, level)
         return settings
+
+
+def existing(settings: Settings) -> Settings:
+    """For commands that only read or delete: raises NotFoundError rather than making a data directory by mistake."""
+    if not is_file(settings.data) and not is_file(settings.data / "schema"):
+        raise NotFoundError(
+            f"there is no faceline data in {settings.data}; `faceline enroll` and `faceline up` make it, "
+            "or name another folder with --data"
+        )
+    return settings
 
 
 def path(text: str) -> Path:

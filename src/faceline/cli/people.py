@@ -9,7 +9,7 @@ import typer
 from rich import print as rich_print
 
 from faceline.app import App
-from faceline.cli.options import CollectionName, Data, Json, common, path
+from faceline.cli.options import CollectionName, Data, Json, common, existing, path
 from faceline.cli.output import counted, note, print_json, print_table, print_text, progress_bar
 from faceline.errors import FacelineError, UsageError
 from faceline.evaluation.document import report_document, report_table
@@ -67,7 +67,7 @@ def forget(
     given = common(context)
     settings = given.settings(data, collection)
     only = collection or given.collection
-    with App(settings) as app:
+    with App(existing(settings)) as app:
         done = app.forget(name, only)
     if as_json:
         print_json(asdict(done))

@@ -7,10 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime as ort
 from numpy.typing import NDArray
 
 from faceline.errors import ModelError, SettingError
+
+# Since 1.31 its Linux and macOS builds report the machine, the program and the models to their makers, from the import
+# on: turned off before it is imported. A user's own setting of the variable stays.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
+import onnxruntime as ort
 
 _PROVIDERS = {
     "cpu": "CPUExecutionProvider",

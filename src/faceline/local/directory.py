@@ -116,6 +116,15 @@ class UpLock:
         finally:
             os.close(descriptor)
 
+    def port(self) -> int | None:
+        """Where the process that holds it listens; None when none does, or it is just starting."""
+        if not self.held():
+            return None
+        try:
+            return int(json.loads(self._path.read_text(encoding="utf-8"))["port"])
+        except (ValueError, KeyError):
+            return None
+
     def release(self) -> None:
         """Frees it; does nothing when it is not held."""
         if self._descriptor is not None:

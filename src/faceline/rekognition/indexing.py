@@ -87,7 +87,8 @@ def _best(faces: Sequence[Face], limit: int | None) -> list[Face]:
 def _store(call: Call, request: IndexFaces, photo: Photo, faces: Sequence[Face]) -> list[FaceRecord]:
     """The records of these faces: new ones, or those that the same image with the same label made before."""
     app, label = call.app, request.external_image_id
-    origin = Origin(image_id_of(photo.data, label), photo.source, None, label)
+    source = photo.source if request.image.s3_object else "IndexFaces"
+    origin = Origin(image_id_of(photo.data, label), source, None, label)
     made = [new_face(photo.frame, face, origin, app.settings.keep_crops) for face in faces]
     twins = app.face_records.add(request.collection_id, made, app.settings.quota_collection_faces)
     return [twins.get(face.record.face_id, face.record) for face in made]

@@ -4,6 +4,7 @@ The protocol: https://smithy.io/2.0/aws/protocols/aws-json-1_1-protocol.html
 """
 
 import logging
+import re
 import time
 import uuid
 from collections.abc import Callable
@@ -103,7 +104,7 @@ class Wire:
             return self._decoders[name].decode(body)
         except msgspec.ValidationError as error:
             said, _, place = str(error).rpartition(" - at `$.") if " - at `$." in str(error) else (str(error), "", "")
-            message = f"{place.rstrip('`')}: {said}" if place else said
+            message = _worded(place.rstrip("`"), said)
             wrong_type = ", got `" in said and ", got `null`" not in said
             if wrong_type or said.startswith("Invalid base64"):
                 raise WireError("SerializationException", message) from error
@@ -120,6 +121,13 @@ class Wire:
         plain = msgspec.structs.replace(asked, client_request_token=None)
         token = (call.key.access_key_id, name, asked.client_request_token)
         return self._repeats.once(token, plain, lambda: operation.run(call, asked))
+
+
+def _worded(place: str, said: str) -> str:
+    """msgspec's words for people who may not know Python."""
+    pattern = re.search(r"matching regex '\^(.*)\\\\Z'", said)
+    text = f"must match {pattern[1]}".replace("\\\\", "\\") if pattern else said.replace("`", "").replace(" | null", "")
+    return f"{place}: {text}" if place else text
 
 
 def operation_name(head: Head) -> str:
