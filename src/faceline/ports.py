@@ -360,8 +360,11 @@ class FaceRecords(Protocol):
         """
         ...
 
-    def remove(self, collection: str, face_ids: Sequence[str]) -> int:
-        """Deletes rows, vectors and crops so that nothing of them stays in the files; returns how many."""
+    def remove(self, collection: str, face_ids: Sequence[str], of_nobody: bool = False) -> int:
+        """Deletes rows, vectors and crops so that nothing of them stays in the files; returns how many.
+
+        A person goes with the last of their faces. of_nobody: only faces without a person, told in the same step.
+        """
         ...
 
     def changes(self, collection: str, since: int, limit: int) -> Changes:

@@ -196,6 +196,16 @@ class PeopleContract:
         records.remove(STAFF, ["2"])
         assert [person.name for person in people.page(STAFF, 0, 10)] == [GRACE]
 
+    def test_faces_of_somebody_stay_where_only_those_of_nobody_are_deleted(
+        self, records: FaceRecords, people: People
+    ) -> None:
+        records.add(STAFF, faces("one", "two"))
+        people.create(STAFF, ADA, FREE)
+        people.associate(STAFF, ADA_ID, ["one"], FREE)
+        assert records.remove(STAFF, ["one", "two"], of_nobody=True) == 1
+        assert persons(records) == {"one": ADA}
+        assert people.get(STAFF, ADA_ID).faces == 1
+
     def test_a_collection_that_is_made_again_knows_nobody(
         self, collections: Collections, records: FaceRecords, people: People
     ) -> None:

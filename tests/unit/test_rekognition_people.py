@@ -124,3 +124,9 @@ def test_an_attribute_whose_network_cannot_be_had_is_absent(app: App, api: Rekog
     (detail,) = api.ask("DetectFaces", {"Image": image(1), "Attributes": ["ALL"]}).json["FaceDetails"]
     assert set(detail) == {"BoundingBox", "Confidence", "Landmarks", "Pose", "Quality"}
     assert len(detail["Landmarks"]) == 5
+
+
+def test_forgetting_says_nothing_of_photos_that_came_in_a_request(app: App, api: Rekognition) -> None:
+    asked(api, "CreateCollection")
+    indexed(api, 1, "ada")
+    assert app.forget("ada").photos == ()

@@ -16,6 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import Message
 
 from asgi import Answer
@@ -226,6 +227,7 @@ def test_a_storage_that_fails_is_no_fault_of_the_client(api: Rekognition, monkey
     monkeypatch.setattr(api.app.collections, "get", fail)
     answer = api.ask("DescribeCollection", {"CollectionId": "staff"})
     assert (answer.status, answer.json["__type"]) == (500, "InternalServerError")
+    assert "disk" not in answer.json["message"]
 
 
 def test_requests_beyond_the_room_are_throttled(tmp_path: Path) -> None:
@@ -245,6 +247,61 @@ def test_requests_beyond_the_room_are_throttled(tmp_path: Path) -> None:
             assert first.result().status == 200
         assert api.ask("ListCollections", {}).status == 200
         api.endpoint.close()
+
+
+def test_text_that_is_not_utf8_is_no_request(api: Rekognition) -> None:
+    for raw in (b"\xff", b"\xed\xa0\x80", b"\xc0\xaf"):
+        body = b'{"CollectionId":"' + raw + b'"}'
+        assert code(api.ask("DescribeCollection", body)) == "SerializationException"
+
+
+def test_a_key_that_is_revoked_while_the_body_comes_is_refused(api: Rekognition) -> None:
+    headers = signed_headers("ListCollections", b"{}", api.key)
+    sent = [(name.encode(), value.encode()) for name, value in headers.items()]
+    scope = {"type": "http", "method": "POST", "path": "/", "query_string": b"", "headers": sent}
+
+    async def slowly() -> Message:
+        api.app.access_keys.revoke("default")
+        return {"type": "http.request", "body": b"{}", "more_body": False}
+
+    response = asyncio.run(api.endpoint.answer(Request(scope, slowly)))
+    assert json.loads(bytes(response.body))["__type"] == "UnrecognizedClientException"
+
+
+def test_who_has_no_key_takes_no_room(tmp_path: Path) -> None:
+    with open_app(tmp_path / "data", max_requests=1) as app:
+        api = Rekognition(app)
+
+        async def both() -> tuple[Response, Response]:
+            draining = asyncio.Event()
+
+            async def never() -> Message:
+                draining.set()
+                await asyncio.sleep(0.3)
+                return {"type": "http.disconnect"}
+
+            async def at_once() -> Message:
+                return {"type": "http.request", "body": b"{}", "more_body": False}
+
+            stranger = [(b"host", b"127.0.0.1"), (b"content-length", b"10")]
+            known = [(n.encode(), v.encode()) for n, v in signed_headers("ListCollections", b"{}", api.key).items()]
+            scope = {"type": "http", "method": "POST", "path": "/", "query_string": b""}
+            first = asyncio.create_task(api.endpoint.answer(Request(scope | {"headers": stranger}, never)))
+            await draining.wait()
+            second = await api.endpoint.answer(Request(scope | {"headers": known}, at_once))
+            return await first, second
+
+        refused, answered = asyncio.run(both())
+        assert (refused.status_code, answered.status_code) == (400, 200)
+        api.endpoint.close()
+
+
+def test_a_key_for_photos_that_are_sent_names_no_stored_ones(api: Rekognition) -> None:
+    api.app.objects.put("face-input-bucket", "photos/a.png", photo())
+    stored = {"Image": {"S3Object": {"Bucket": "face-input-bucket", "Name": "photos/a.png"}}}
+    key = api.app.access_keys.create("door", KeyScope.DETECT, ["*"])
+    assert api.ask("DetectFaces", stored).status == 200
+    assert code(api.ask("DetectFaces", stored, key)) == "AccessDeniedException"
 
 
 def test_a_body_that_does_not_come_gives_its_room_back(api: Rekognition, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,7 +24,8 @@ class Wanted:
     """What to compute. min_face_px: the smallest side looked for, in full-size pixels.
 
     rotations: where no face is found for sure, look again with the picture turned by 90, 180 and 270 degrees.
-    mesh: thirty points and whether the mouth is open. gender: what a network labels the face as.
+    mesh: thirty points and whether the mouth is open. gender: what a network labels the face as. most_faces: how many
+    are described, the largest; None: all.
     """
 
     min_face_px: int = 40
@@ -33,6 +34,7 @@ class Wanted:
     emotions: bool = False
     mesh: bool = False
     gender: bool = False
+    most_faces: int | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,7 +77,7 @@ class Analyzer:
 
     def _sight(self, frame: Frame, wanted: Wanted) -> list[_Sighting]:
         pyramid = Pyramid(frame)
-        found = self._detect(frame, pyramid, wanted)
+        found = _largest(self._detect(frame, pyramid, wanted), wanted.most_faces)
         described = [self._describe(frame, pyramid, found, i) for i in range(len(found.boxes))]
         further = self._attributed(frame, pyramid, found, wanted)
         sightings = [
@@ -128,6 +130,14 @@ class Analyzer:
     def _embedded(self, sightings: list[list[_Sighting]]) -> list[list[Face]]:
         embeddings = iter(self.embed_chips([s.chip for frame in sightings for s in frame]))
         return [[replace(s.face, embedding=next(embeddings)) for s in frame] for frame in sightings]
+
+
+def _largest(found: Detections, most: int | None) -> Detections:
+    if most is None or len(found.boxes) <= most:
+        return found
+    sides = found.boxes[:, 2:] - found.boxes[:, :2]
+    rows = np.sort(np.argsort(-sides.prod(axis=1), kind="stable")[:most])
+    return Detections(found.boxes[rows], found.landmarks[rows], found.confidences[rows])
 
 
 def _turned_back(found: Detections, turn: int, width: int, height: int) -> Detections:

@@ -9,6 +9,8 @@ from faceline.images import crop_with_margin, encode_jpeg
 from faceline.ports import Crop, NewFace
 from faceline.types import Face, FaceRecord, Frame
 
+SENT = "IndexFaces"  # the source of images that came in a request and lie nowhere
+
 
 @dataclass(frozen=True, slots=True)
 class Origin:

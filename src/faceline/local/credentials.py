@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from faceline.errors import ConflictError, NotFoundError, StorageError, UsageError
@@ -131,7 +132,8 @@ class Credentials:
             raise _unreadable(self.path, error.strerror) from error
 
     def _write(self, text: str) -> None:
-        partial = self.path.with_name(f"{self.path.name}.partial")
+        place = self.path.resolve()  # a link stays one
+        partial = place.with_name(f"{place.name}.partial")
         try:
             partial.unlink(missing_ok=True)
             descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -139,9 +141,11 @@ class Credentials:
                 opened.write(text.encode("utf-8", "surrogateescape"))
                 opened.flush()
                 os.fsync(descriptor)
-            partial.replace(self.path)
-            _sync(self.path.parent)
+            partial.replace(place)
+            _sync(place.parent)
         except OSError as error:
+            with suppress(OSError):
+                partial.unlink(missing_ok=True)
             raise StorageError(
                 f"cannot write {self.path}: {error.strerror}; run as the user who owns its directory, "
                 "with free space on the disk"

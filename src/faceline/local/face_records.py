@@ -52,10 +52,14 @@ class SqliteFaceRecords:
                 check_quota(connection, "faces", collection, counter, limit)
         return twins
 
-    def remove(self, collection: str, face_ids: Sequence[str]) -> int:
+    def remove(self, collection: str, face_ids: Sequence[str], of_nobody: bool = False) -> int:
         if not face_ids:
             return 0
         with self._database.erasing() as (connection, traces), counted(connection, collection) as counter:
+            if of_nobody:
+                sql = """SELECT face_id FROM faces WHERE collection = ? AND person IS NULL
+                         AND face_id IN (SELECT value FROM json_each(?))"""
+                face_ids = [str(row[0]) for row in connection.execute(sql, (collection, _listed(face_ids)))]
             doomed = of_faces(connection, collection, face_ids)
             persons = _delete(connection, collection, counter, face_ids)
             for person in set(persons) - {None}:

@@ -19,6 +19,9 @@ _SECRET = re.compile(r"[!-~]{20,}")  # a shorter one could be guessed; ours have
 _HEADER = re.compile(r"\[(.+)\]")  # as configparser has it
 _SETTING = re.compile(r"([^=:]+)[=:](.*)", re.DOTALL)
 _TOLD = 1  # faults of a section, and before the first one; others mostly follow from it
+# Whatever looks like a restriction that was misspelt: to overlook it would give the key everything.
+_MEANT = re.compile("^faceline|^scope$|^collections?$")
+_NO_LETTER = re.compile("[^a-z]")
 _OURS = frozenset({"faceline_scope", "faceline_collections"})
 
 
@@ -41,8 +44,8 @@ class _Section:
             self.faults.append(f"line {number + 1} is no setting")
         elif name in self.settings and name.startswith(("aws_", "faceline_")):
             self.faults.append(f"{name} stands there twice")
-        elif name.startswith("faceline_") and name not in _OURS:
-            self.faults.append(f"there is no setting {name!a}")
+        elif _MEANT.search(_NO_LETTER.sub("", name)) and name not in _OURS:
+            self.faults.append(f"there is no setting {name!a}; there are {' and '.join(sorted(_OURS))}")
         else:
             self.settings[name] = found[2].strip()
 

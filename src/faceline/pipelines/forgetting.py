@@ -8,6 +8,7 @@ from typing import Any
 from faceline.errors import InputError, NotFoundError
 from faceline.events import ObjectCreated
 from faceline.gallery.names import user_id_of
+from faceline.gallery.newface import SENT
 from faceline.pipelines.images import Places
 from faceline.ports import FaceRecords, ObjectStore, People, Receipts, Records
 
@@ -59,7 +60,7 @@ class Eraser:
         if not removed and not records and not results:
             where = ", ".join(collections) or "any collection"
             raise NotFoundError(f"nobody called {name} is in {where}; see `faceline collections`")
-        stay = tuple(source for source in sources if source not in uploads)
+        stay = tuple(source for source in sources if source not in uploads and source != SENT)
         return Forgotten(name, removed, tuple(uploads), records, results, stay)
 
     def _delete_person(self, collection: str, name: str) -> bool:

@@ -36,12 +36,13 @@ class Call:
             emotions="emotions" in usable,
             mesh="mesh" in usable,
             gender="gender" in usable,
+            most_faces=MOST_FACES,
         )
         started = time.thread_time()
         found = self.app.analyzer.analyze([frame], what)[0]
         self.inference_s += time.thread_time() - started
         # By size alone, as the API has it; the order of our own commands prefers the centre among about equals.
-        return sorted(found, key=lambda face: -face.box.area)[:MOST_FACES]
+        return sorted(found, key=lambda face: -face.box.area)
 
     def allows(self, collection: str) -> bool:
         """Whether the key is for this collection."""

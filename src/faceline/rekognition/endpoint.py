@@ -15,13 +15,13 @@ from faceline.app import App
 from faceline.loading import worker_count
 from faceline.rekognition.errors import WireError
 from faceline.rekognition.operations import OPERATIONS
-from faceline.rekognition.signing import Claim, Head
+from faceline.rekognition.signing import Head
 from faceline.rekognition.wire import CONTENT_TYPE, Answer, Wire, operation_name, refusal, within
 
 _LIGHT_THREADS = 4
 _ENVELOPE_BYTES = 200_000  # of a request beyond its images
 _BYTES_IN_HAND = 256_000_000
-_BODY_S = 60.0  # a body that takes longer only keeps others out
+_BODY_S = 30.0  # a body that takes longer only keeps others out
 
 
 class Room:
@@ -66,26 +66,26 @@ class Endpoint:
         """Starlette's endpoint."""
         head = _head(http)
         operation = OPERATIONS.get(operation_name(head))
-        with self._room.taken(self._size(http)) as fits:
-            try:
-                claim, body = await self._taken_in(http, head, fits)
-            except WireError as error:
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(_BODY_S):
-                        await _drained(http, self._max_bytes)
-                return _response(refusal(within(operation, error) if operation else error))
-            pool = self._heavy if operation and operation.infers else self._light
-            work = self._wire.answer
-            return _response(await asyncio.get_running_loop().run_in_executor(pool, work, head, claim, body))
+        try:
+            self._wire.admit(head)  # before there is room for it: who has no key keeps nobody out
+            with self._room.taken(self._size(http)) as fits:
+                body = await self._received(http, fits)
+                pool = self._heavy if operation and operation.infers else self._light
+                answer = await asyncio.get_running_loop().run_in_executor(pool, self._wire.answer, head, body)
+                return _response(answer)
+        except WireError as error:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_BODY_S):
+                    await _drained(http, self._max_bytes)
+            return _response(refusal(within(operation, error) if operation else error))
 
-    async def _taken_in(self, http: HttpRequest, head: Head, fits: bool) -> tuple[Claim, bytes]:
-        """Raises WireError, with the rest of the body unread."""
+    async def _received(self, http: HttpRequest, fits: bool) -> bytes:
+        """The body. Raises WireError, with the rest of it unread."""
         if not fits:
             raise WireError("ThrottlingException", "too many requests at once; try again after a while")
-        claim = self._wire.admit(head)
         try:
             async with asyncio.timeout(_BODY_S):
-                return claim, await _received(http, self._max_bytes)
+                return await _read(http, self._max_bytes)
         except TimeoutError as error:
             raise WireError("SerializationException", f"the body was not there within {_BODY_S} seconds") from error
 
@@ -95,7 +95,7 @@ class Endpoint:
         return min(int(said), self._max_bytes) if re.fullmatch("[0-9]{1,18}", said) else self._max_bytes
 
 
-async def _received(http: HttpRequest, max_bytes: int) -> bytes:
+async def _read(http: HttpRequest, max_bytes: int) -> bytes:
     """The body. Raises WireError, the rest unread, when it has more than `max_bytes`."""
     parts, size = [], 0
     async for chunk in http.stream():

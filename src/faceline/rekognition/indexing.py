@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from faceline.gallery.newface import Origin, image_id_of, new_face
+from faceline.gallery.newface import SENT, Origin, image_id_of, new_face
 from faceline.ports import FaceQuery
 from faceline.rekognition.answers import Document, face_detail, face_document
 from faceline.rekognition.call import Call
@@ -62,15 +62,16 @@ def delete_faces(call: Call, request: DeleteFaces) -> Document:
     app, name = call.app, request.collection_id
     app.collections.model(name)
     wanted = list(dict.fromkeys(request.face_ids))
-    known = {record.face_id: record for record in app.face_records.find(name, face_ids=wanted)}
-    free = [face_id for face_id in wanted if face_id in known and known[face_id].person is None]
-    app.face_records.remove(name, free)
-    failed = [_not_deleted(face_id, known.get(face_id)) for face_id in wanted if face_id not in free]
-    return {"DeletedFaces": free, "UnsuccessfulFaceDeletions": failed}
+    before = {record.face_id for record in app.face_records.find(name, face_ids=wanted)}
+    app.face_records.remove(name, wanted, of_nobody=True)
+    kept = {record.face_id: record for record in app.face_records.find(name, face_ids=wanted)}
+    deleted = [face_id for face_id in wanted if face_id in before - kept.keys()]
+    failed = [_not_deleted(face_id, kept.get(face_id)) for face_id in wanted if face_id not in deleted]
+    return {"DeletedFaces": deleted, "UnsuccessfulFaceDeletions": failed}
 
 
 def _not_deleted(face_id: str, record: FaceRecord | None) -> Document:
-    if record is None:
+    if record is None or record.person is None:  # the latter: a user gave it up since
         return {"FaceId": face_id, "Reasons": ["FACE_NOT_FOUND"]}
     user_id = face_document(record)["UserId"]
     return {"FaceId": face_id, "UserId": user_id, "Reasons": ["ASSOCIATED_TO_AN_EXISTING_USER"]}
@@ -87,7 +88,7 @@ def _best(faces: Sequence[Face], limit: int | None) -> list[Face]:
 def _store(call: Call, request: IndexFaces, photo: Photo, faces: Sequence[Face]) -> list[FaceRecord]:
     """The records of these faces: new ones, or those that the same image with the same label made before."""
     app, label = call.app, request.external_image_id
-    source = photo.source if request.image.s3_object else "IndexFaces"
+    source = photo.source if request.image.s3_object else SENT
     origin = Origin(image_id_of(photo.data, label), source, None, label)
     made = [new_face(photo.frame, face, origin, app.settings.keep_crops) for face in faces]
     twins = app.face_records.add(request.collection_id, made, app.settings.quota_collection_faces)

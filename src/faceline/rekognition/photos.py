@@ -10,6 +10,7 @@ from faceline.app import App
 from faceline.errors import ImageError, ImageLimitError, InputError, NotFoundError, ObjectKeyError
 from faceline.images import decode
 from faceline.loading import image_limits
+from faceline.ports import KeyScope
 from faceline.rekognition.call import Call
 from faceline.rekognition.errors import WireError, invalid
 from faceline.rekognition.shapes import Image, S3Object
@@ -39,6 +40,10 @@ def photo_of(call: Call, image: Image, member: str = "Image") -> Photo:
     if image.bytes is not None:
         return _decoded(call, image.bytes, member, call.app.settings.quota_image_bytes)
     assert image.s3_object is not None
+    if call.key.scope is KeyScope.DETECT:
+        raise WireError(
+            "AccessDeniedException", f"the key {call.key.name} is for photos that it sends, not stored ones"
+        )
     data, source = _stored(call.app, image.s3_object, member)
     return _decoded(call, data, source, call.app.settings.quota_object_bytes)
 

@@ -66,20 +66,23 @@ class Wire:
             raise
         except FacelineError as error:
             _log.warning("the keys cannot be read", extra={"error": str(error)})
-            raise as_wire(error) from error
+            raise _failed() from error
 
-    def answer(self, head: Head, claim: Claim, body: bytes) -> Answer:
+    def answer(self, head: Head, body: bytes) -> Answer:
         """Never raises: what goes wrong is an answer too."""
         name, started = operation_name(head), time.perf_counter()
-        facts: dict[str, Any] = {"operation": name, "key": claim.key.name}
+        facts: dict[str, Any] = {"operation": name}
         try:
+            # Once more: the key may have been revoked while the body came.
+            claim = self.admit(head)
+            facts["key"] = claim.key.name
             answer = Answer(200, msgspec.json.encode(self._answer(name, claim, body, facts)))
         except WireError as error:
             answer = refusal(error)
             facts["error"] = error.code
         except Exception:  # noqa: BLE001 (whatever it is, the client gets an answer and the next request its turn)
             _log.exception("a request failed", extra=facts)
-            answer = refusal(WireError("InternalServerError", "the server failed; its log says why", 500))
+            answer = refusal(_failed())
             facts["error"] = "InternalServerError"
         facts |= {"status": answer.status, "latency_ms": round((time.perf_counter() - started) * 1000, 1)}
         _log.info("request", extra=facts)
@@ -94,6 +97,11 @@ class Wire:
                 raise WireError("AccessDeniedException", f"the key {key.name} is for {key.scope} only, not for {name}")
             return self._done(call, operation, name, self._decoded(name, body))
         except FacelineError as error:
+            if as_wire(error).status >= 500:
+                _log.warning(
+                    "the server failed", extra=facts | {"reason": str(error)}
+                )  # it may name the keeper's files
+                raise _failed() from error
             raise within(operation, as_wire(error)) from error
         finally:
             facts["inference_ms"] = round(call.inference_s * 1000, 2)
@@ -109,7 +117,7 @@ class Wire:
             if wrong_type or said.startswith("Invalid base64"):
                 raise WireError("SerializationException", message) from error
             raise invalid(message) from error
-        except (msgspec.DecodeError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:  # of msgspec, and of text that is not UTF-8
             raise WireError("SerializationException", f"the body is no JSON object: {error}") from error
 
     def _done(self, call: Call, operation: Operation, name: str, asked: Members) -> Document:
@@ -128,6 +136,10 @@ def _worded(place: str, said: str) -> str:
     pattern = re.search(r"matching regex '\^(.*)\\\\Z'", said)
     text = f"must match {pattern[1]}".replace("\\\\", "\\") if pattern else said.replace("`", "").replace(" | null", "")
     return f"{place}: {text}" if place else text
+
+
+def _failed() -> WireError:
+    return WireError("InternalServerError", "the server failed; its log says why", 500)
 
 
 def operation_name(head: Head) -> str:
