@@ -38,6 +38,7 @@ def commands(given: argparse.Namespace) -> list[list[str]]:
         [_script("peers"), *data, *compared, *models, *(["--quick"] if quick else ["--sizes"])],
         [_script("enrolment"), *data, *(["--photos", "300"] if quick else [])],
         [_script("search"), *compared, *few],
+        [_script("load"), *data, *compared, *(["--requests", "100", "--long", "500"] if quick else [])],
         *([] if quick else [[_script("accuracy"), str(given.data / "lfw")]]),
     ]
 
