@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from faceline.app import App
 from faceline.config import load
+from faceline.gallery.ports import NewFace
 from faceline.models.spaces import BUILTIN
-from faceline.ports import NewFace
 from faceline.types import BoundingBox, Embedding, FaceRecord, Landmarks, Quality
 
 _CHUNK = 5_000

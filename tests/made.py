@@ -19,8 +19,9 @@ from faceline.app import App
 from faceline.config import Settings
 from faceline.engine.analyzer import Wanted
 from faceline.events import ObjectCreated
+from faceline.gallery.ports import NewFace
 from faceline.models.spaces import BUILTIN
-from faceline.ports import NewFace, ObjectInfo, Record, RecordQuery
+from faceline.ports import ObjectInfo, Record, RecordQuery
 from faceline.types import (
     BoundingBox,
     Embedding,

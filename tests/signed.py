@@ -10,8 +10,8 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from asgi import Answer, Client
+from faceline.access_keys import AccessKey
 from faceline.app import App
-from faceline.ports import AccessKey
 from faceline.rekognition.endpoint import Endpoint
 
 URL = "http://127.0.0.1:8765/"

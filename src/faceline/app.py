@@ -17,6 +17,7 @@ from faceline.events import ObjectCreated, from_json, to_json
 from faceline.gallery.collection import Collection
 from faceline.gallery.enrolment import Enroller, Outcome, Photo
 from faceline.gallery.names import problem_of
+from faceline.gallery.ports import CollectionInfo
 from faceline.loading import image_limits, open_analyzer, wanted
 from faceline.local.credentials import Credentials
 from faceline.local.database import Database
@@ -36,7 +37,6 @@ from faceline.models.spaces import BUILTIN, scorer_of
 from faceline.pipelines.forgetting import Eraser, Forgotten
 from faceline.pipelines.images import ImagePipeline, Places
 from faceline.pipelines.worker import Worker
-from faceline.ports import CollectionInfo
 from faceline.similarity import Rule, Scorer
 
 QUEUE = "face-input-queue"

@@ -2,8 +2,8 @@
 
 import pytest
 
+from faceline.access_keys import AccessKeys, KeyScope
 from faceline.errors import ConflictError, NotFoundError, UsageError
-from faceline.ports import AccessKeys, KeyScope
 
 
 class AccessKeysContract:

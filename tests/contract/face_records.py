@@ -9,7 +9,7 @@ import pytest
 from faceline.errors import ConflictError, ModelMismatchError, NotFoundError, QuotaError
 from faceline.gallery.collection import Collection
 from faceline.gallery.names import user_id_of
-from faceline.ports import Collections, Crop, FaceQuery, FaceRecords, NewFace
+from faceline.gallery.ports import Collections, Crop, FaceQuery, FaceRecords, NewFace
 from faceline.similarity import Calibration, Rule, Scorer
 from faceline.types import FaceRecord
 from made import MODEL, face, new_face, record, vector

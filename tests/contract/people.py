@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from contract.face_records import Stored
 from faceline.errors import ConflictError, NotFoundError, QuotaError
 from faceline.gallery.names import user_id_of
-from faceline.ports import Collections, FaceQuery, FaceRecords, NewFace, People
+from faceline.gallery.ports import Collections, FaceQuery, FaceRecords, NewFace, People
 from made import MODEL, new_face, record, vector
 
 STAFF = "staff"

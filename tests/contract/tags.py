@@ -3,7 +3,7 @@
 import pytest
 
 from faceline.errors import NotFoundError, QuotaError
-from faceline.ports import Collections, Tags
+from faceline.gallery.ports import Collections, Tags
 from made import MODEL
 
 STAFF = "staff"

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from faceline.gallery.collection import Collection
+from faceline.gallery.ports import Changes
 from faceline.gallery.search import VectorIndex
 from faceline.gallery.shelves import Shelves
-from faceline.ports import Changes
 from faceline.similarity import Calibration, Cohort, Normalised, Rule, Scorer, pair_scores
 from faceline.types import Embedding, FaceRecord, Vector
 from made import MODEL, face, record

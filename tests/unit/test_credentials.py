@@ -14,10 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from commands import Cli
+from faceline.access_keys import KeyScope
 from faceline.errors import StorageError
 from faceline.local.credentials import Credentials
 from faceline.local.key_file import parse
-from faceline.ports import KeyScope
 
 SOUND = """[sound]
 aws_access_key_id = FLKAAAAAAAAAAAAAAAAA

@@ -9,7 +9,8 @@ from faceline.app import App
 from faceline.errors import NotFoundError
 from faceline.gallery.enrolment import Photo
 from faceline.gallery.names import user_id_of
-from faceline.ports import NewFace, RecordQuery
+from faceline.gallery.ports import NewFace
+from faceline.ports import RecordQuery
 from made import BUCKET, MODEL, Workflow, photo, record, vector
 
 

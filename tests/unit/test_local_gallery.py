@@ -11,12 +11,12 @@ import pytest
 
 from faceline.errors import ConflictError
 from faceline.gallery.names import user_id_of
+from faceline.gallery.ports import Crop, FaceQuery, NewFace
 from faceline.local.database import Database, Parameters, Row, Step
 from faceline.local.face_records import SqliteFaceRecords
 from faceline.local.gallery import GALLERY, SqliteCollections
 from faceline.local.people import SqlitePeople
 from faceline.local.tags import SqliteTags
-from faceline.ports import Crop, FaceQuery, NewFace
 from faceline.types import FaceRecord
 from made import MODEL, new_face, record, vector
 

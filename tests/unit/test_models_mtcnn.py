@@ -89,7 +89,7 @@ def test_a_pickle_with_a_forbidden_global_is_refused_and_not_run(tmp_path: Path,
 @pytest.mark.parametrize(("module", "name"), [("posix", "system"), ("builtins", "eval"), ("numpy", "load")])
 def test_a_forbidden_global_is_named(module: str, name: str) -> None:
     data = lz4.frame.compress(b"\x80\x04" + _text(module) + _text(name) + b"\x93.")
-    with pytest.raises(ModelError, match=rf"asks for {module}\.{name}, which is forbidden"):
+    with pytest.raises(ModelError, match=rf"asks for '{module}\.{name}', which is forbidden"):
         read_arrays(data, "bad.lz4")
 
 

@@ -20,8 +20,8 @@ from starlette.responses import Response
 from starlette.types import Message
 
 from asgi import Answer
+from faceline.access_keys import KeyScope
 from faceline.errors import StorageError
-from faceline.ports import KeyScope
 from faceline.rekognition.endpoint import Room
 from faceline.rekognition.operations import NOT_OFFERED, OPERATIONS
 from made import MadeAnalyzer, open_app, photo

@@ -16,7 +16,7 @@ from botocore.credentials import Credentials
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from faceline.ports import AccessKey
+from faceline.access_keys import AccessKey
 from faceline.rekognition.errors import WireError
 from faceline.rekognition.signing import Head, check_body, check_head, signing_key
 

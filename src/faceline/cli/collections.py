@@ -5,9 +5,8 @@ from typing import Annotated
 import typer
 
 from faceline.app import App
-from faceline.cli.options import Data, Json, common, existing
+from faceline.cli.options import Data, Json, common, confirm, existing
 from faceline.cli.output import print_json, print_table, print_text
-from faceline.errors import UsageError
 
 app = typer.Typer(no_args_is_help=False, invoke_without_command=True)
 
@@ -61,11 +60,8 @@ def drop(
     """Delete a collection with its faces, vectors and crops."""
     with App(existing(common(context).settings(data))) as app_:
         info = app_.collections.get(name)
-        if not yes and not as_json:
-            typer.confirm(f"Delete {name} with {info.faces} faces of {info.people} people?", abort=True)
-        elif not yes:
-            raise UsageError("collections drop --json does not ask; add --yes")
-        app_.collections.drop(name)
+        confirm(f"Delete {name} with {info.faces} faces of {info.people} people?", yes, as_json)
+        app_.drop_collection(name)
     if as_json:
         print_json({"dropped": name, "faces": info.faces})
     else:

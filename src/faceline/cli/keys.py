@@ -5,11 +5,10 @@ from typing import Annotated
 
 import typer
 
+from faceline.access_keys import KeyScope
 from faceline.app import App
-from faceline.cli.options import Data, Json, common, existing
+from faceline.cli.options import Data, Json, common, confirm, existing
 from faceline.cli.output import print_json, print_table, print_text
-from faceline.errors import UsageError
-from faceline.ports import KeyScope
 
 app = typer.Typer(no_args_is_help=False, invoke_without_command=True)
 
@@ -79,10 +78,7 @@ def revoke(
     """Delete a key, by its name or access key id. Requests signed with it are refused from now on."""
     with App(existing(common(context).settings(data))) as app_:
         key = app_.access_keys.get(name)
-        if not yes and not as_json:
-            typer.confirm(f"Revoke the key {key.name} ({key.access_key_id})?", abort=True)
-        elif not yes:
-            raise UsageError("keys revoke --json does not ask; add --yes")
+        confirm(f"Revoke the key {key.name} ({key.access_key_id})?", yes, as_json)
         app_.access_keys.revoke(key.access_key_id)
     if as_json:
         print_json({"revoked": key.name, "access_key_id": key.access_key_id})

@@ -9,7 +9,7 @@ import typer
 
 from faceline import telemetry
 from faceline.config import Settings, load
-from faceline.errors import NotFoundError
+from faceline.errors import NotFoundError, UsageError
 from faceline.files import is_file
 
 
@@ -43,6 +43,15 @@ def existing(settings: Settings) -> Settings:
             "or name another folder with --data"
         )
     return settings
+
+
+def confirm(question: str, yes: bool, as_json: bool) -> None:
+    """Asks before something is deleted for good, unless `yes`. With JSON nobody is there to answer: UsageError."""
+    if yes:
+        return
+    if as_json:
+        raise UsageError("with --json nothing is asked; add --yes")
+    typer.confirm(question, abort=True)
 
 
 def path(text: str) -> Path:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from faceline.gallery.enrolled import Enrolled
+from faceline.gallery.ports import FaceRecords
 from faceline.gallery.shelves import Role
-from faceline.ports import FaceRecords
 from faceline.similarity import Normalised, Rule, Scorer, Scores, pair_scores
 from faceline.types import Candidate, Decision, Embedding, Face, FaceMatch, Identification
 

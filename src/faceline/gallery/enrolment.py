@@ -9,10 +9,10 @@ from faceline.engine.analyzer import Analyzer, Wanted
 from faceline.errors import InputError
 from faceline.gallery.names import problem_of
 from faceline.gallery.newface import Origin, image_id_of, new_face
+from faceline.gallery.ports import FaceRecords, NewFace
 from faceline.gallery.sources import Labelled
 from faceline.geometry import ABOUT_AS_LARGE, visible_area
 from faceline.images import ImageLimits, read_bytes, to_frame
-from faceline.ports import FaceRecords, NewFace
 from faceline.types import Enrolment, Face, FaceRecord, Frame, Refusal
 
 _BATCH = 64

@@ -5,8 +5,8 @@ import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from faceline.gallery.ports import Crop, NewFace
 from faceline.images import crop_with_margin, encode_jpeg
-from faceline.ports import Crop, NewFace
 from faceline.types import Face, FaceRecord, Frame
 
 SENT = "IndexFaces"  # the source of images that came in a request and lie nowhere

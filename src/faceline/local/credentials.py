@@ -15,10 +15,10 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from faceline.access_keys import AccessKey, KeyScope
 from faceline.errors import ConflictError, NotFoundError, StorageError, UsageError
 from faceline.local.directory import locked
 from faceline.local.key_file import KeyFile, is_name, is_pattern, parse, section_of
-from faceline.ports import AccessKey, KeyScope
 
 _LOG = logging.getLogger(__name__)
 _MAX_BYTES = 1_000_000
@@ -33,7 +33,7 @@ _ALL_REVOKED = (
 
 
 class Credentials:
-    """Implements `ports.AccessKeys` over one file. Threads and processes may share it.
+    """Implements `access_keys.AccessKeys` over one file. Threads and processes may share it.
 
     All verbs raise StorageError when the file cannot be read or written; those that people call also when something in
     it is damaged. `find` goes without the damaged sections and logs them.

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from faceline.errors import ModelMismatchError, StorageError
+from faceline.gallery.ports import Changes, Crop, FaceQuery, NewFace
 from faceline.local.database import Database, Row
 from faceline.local.gallery import Counter, counted, model_in
 from faceline.local.people import add_person, check_quota
 from faceline.local.traces import of_faces
-from faceline.ports import Changes, Crop, FaceQuery, NewFace
 from faceline.types import BoundingBox, Embedding, FaceRecord, Landmarks, Quality
 
 _FACE = """f.face_id, f.image_id, f.person, f.external_image_id, f.source, f.box, f.landmarks, f.confidence, f.quality,
@@ -30,7 +30,7 @@ _CONDITIONS = {
 
 
 class SqliteFaceRecords:
-    """Implements `ports.FaceRecords`. Every row has a generation of its own, counted up for each collection."""
+    """Implements `gallery.ports.FaceRecords`. Every row has a generation of its own, counted up for each collection."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 
 from faceline.errors import ModelMismatchError, NotFoundError, UsageError
 from faceline.gallery.names import user_id_of
+from faceline.gallery.ports import CollectionInfo
 from faceline.local.database import Database, Row, Step
 from faceline.local.traces import of_faces, of_people
-from faceline.ports import CollectionInfo
 
 _COLLECTIONS_FACES = """
     CREATE TABLE collections (
@@ -121,7 +121,7 @@ _INFO = f"""SELECT c.name, c.model, c.created_at, COUNT(f.rowid),
 
 
 class SqliteCollections:
-    """Implements `ports.Collections`."""
+    """Implements `gallery.ports.Collections`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from faceline.ports import AccessKey, KeyScope
+from faceline.access_keys import AccessKey, KeyScope
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _PATTERN = re.compile(r"[A-Za-z0-9_.*-]{1,255}")  # a collection's name as Rekognition has it, with * for any letters

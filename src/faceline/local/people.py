@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from faceline.errors import ConflictError, NotFoundError, QuotaError
 from faceline.gallery.names import user_id_of
+from faceline.gallery.ports import PersonInfo
 from faceline.local.database import Database, Row
 from faceline.local.gallery import Counter, SqliteCollections, counted, model_in, moment
 from faceline.local.traces import Doomed, of_name
-from faceline.ports import PersonInfo
 
 _INFO = """SELECT p.name, p.user_id,
                   (SELECT COUNT(*) FROM faces f WHERE f.collection = p.collection AND f.person = p.name), p.position
@@ -19,7 +19,7 @@ _PAGE = f"{_INFO} AND p.position > :after ORDER BY p.position LIMIT :limit"
 
 
 class SqlitePeople:
-    """Implements `ports.People`. A face whose person changes gets a fresh generation, as if it were added again."""
+    """Implements `gallery.ports.People`. A face whose person changes gets a fresh generation, as if added again."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

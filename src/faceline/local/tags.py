@@ -8,7 +8,7 @@ from faceline.local.gallery import SqliteCollections, model_in, wipe_log
 
 
 class SqliteTags:
-    """Implements `ports.Tags`."""
+    """Implements `gallery.ports.Tags`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

@@ -9,8 +9,9 @@ from faceline.errors import InputError, NotFoundError
 from faceline.events import ObjectCreated
 from faceline.gallery.names import user_id_of
 from faceline.gallery.newface import SENT
+from faceline.gallery.ports import FaceRecords, People
 from faceline.pipelines.images import Places
-from faceline.ports import FaceRecords, ObjectStore, People, Receipts, Records
+from faceline.ports import ObjectStore, Receipts, Records
 
 _MAX_DOCUMENT_BYTES = 50_000_000
 

@@ -5,11 +5,11 @@ import time
 from collections.abc import Callable, Set
 from dataclasses import dataclass, replace
 
+from faceline.access_keys import AccessKey
 from faceline.app import App
 from faceline.engine.networks import AttributeNetwork
 from faceline.gallery.collection import Collection
 from faceline.loading import wanted
-from faceline.ports import AccessKey
 from faceline.rekognition.errors import WireError, invalid
 from faceline.similarity import Rule
 from faceline.types import Face, Frame

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from faceline.gallery.newface import SENT, Origin, image_id_of, new_face
-from faceline.ports import FaceQuery
+from faceline.gallery.ports import FaceQuery
 from faceline.rekognition.answers import Document, face_detail, face_document
 from faceline.rekognition.call import Call
 from faceline.rekognition.detection import attributes_of

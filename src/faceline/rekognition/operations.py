@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from faceline.ports import KeyScope
+from faceline.access_keys import KeyScope
 from faceline.rekognition import collections, detection, indexing, searches, shapes, users
 from faceline.rekognition.answers import Document
 from faceline.rekognition.call import Call

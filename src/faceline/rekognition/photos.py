@@ -6,11 +6,11 @@ Formats and sizes: Amazon Rekognition developer guide, "Guidelines and quotas"; 
 import time
 from dataclasses import dataclass, replace
 
+from faceline.access_keys import KeyScope
 from faceline.app import App
 from faceline.errors import ImageError, ImageLimitError, InputError, NotFoundError, ObjectKeyError
 from faceline.images import decode
 from faceline.loading import image_limits
-from faceline.ports import KeyScope
 from faceline.rekognition.call import Call
 from faceline.rekognition.errors import WireError, invalid
 from faceline.rekognition.shapes import Image, S3Object

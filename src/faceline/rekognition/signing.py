@@ -17,7 +17,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from urllib.parse import quote, unquote_to_bytes
 
-from faceline.ports import AccessKey
+from faceline.access_keys import AccessKey
 from faceline.rekognition.errors import WireError
 
 SERVICE = "rekognition"

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from faceline.gallery.names import user_id_of
-from faceline.ports import PersonInfo
+from faceline.gallery.ports import PersonInfo
 from faceline.rekognition.answers import Document
 from faceline.rekognition.call import Call
 from faceline.rekognition.shapes import AssociateFaces, DisassociateFaces, ListUsers, OfUser

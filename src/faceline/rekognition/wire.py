@@ -14,9 +14,9 @@ from typing import Any
 
 import msgspec
 
+from faceline.access_keys import KeyScope
 from faceline.app import App
 from faceline.errors import FacelineError
-from faceline.ports import KeyScope
 from faceline.rekognition.answers import Document
 from faceline.rekognition.call import Call
 from faceline.rekognition.errors import WireError, as_wire, invalid
