@@ -123,7 +123,8 @@ class MadeAnalyzer:
 def open_app(data: Path, analyzer: MadeAnalyzer | None = None, /, **settings: Any) -> App:
     """settings: as the fields of `Settings`."""
     app = App(Settings(data=data, **settings))
-    vars(app)["analyzer"] = analyzer or MadeAnalyzer()  # where the App would keep the real one
+    made: Any = analyzer or MadeAnalyzer()
+    app.engines._analyzers[MODEL] = made  # where the real one would be kept
     return app
 
 

@@ -42,7 +42,7 @@ class Faceline:
         a, b = self._largest(image_a, "the first image"), self._largest(image_b, "the second image")
         assert a.embedding is not None
         assert b.embedding is not None
-        scorer = self._app.scorer
+        scorer = self._app.scorer()
         scorer.check(a.embedding.model)
         similarity = scorer.similarity_of(a.embedding.values, b.embedding.values)
         same = similarity >= self.settings.min_similarity
@@ -87,7 +87,7 @@ class Faceline:
         self.close()
 
     def _faces(self, frame: Frame) -> list[Face]:
-        return self._app.analyzer.analyze([frame], wanted(self.settings))[0]
+        return self._app.analyzer().analyze([frame], wanted(self.settings))[0]
 
     def _largest(self, image: ImageInput, which: str) -> Face:
         frame = to_frame(image, self._limits, None if isinstance(image, str | Path) else which)

@@ -5,7 +5,7 @@ import os
 import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
 
@@ -16,9 +16,21 @@ Positive = Annotated[int, msgspec.Meta(gt=0, le=2**40)]
 Bytes = Annotated[int, msgspec.Meta(gt=0, le=2**40)]
 PixelCount = Annotated[int, msgspec.Meta(gt=0, le=2**34)]
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=86_400)]
+PerSecond = Annotated[float, msgspec.Meta(ge=0.001, le=240)]
 Rate = Annotated[float, msgspec.Meta(gt=0, lt=1)]
 Similarity = Annotated[float, msgspec.Meta(ge=0, le=100)]
 _NO_SETTINGS = {"FACELINE_TEST_DATA", "FACELINE_PEERS_PYTHON", "FACELINE_NO_SKIPS"}  # what our tests read
+
+
+class Names(NamedTuple):
+    """input, stage, output, embeddings: buckets. requests, responses: queues."""
+
+    input: str
+    stage: str
+    output: str
+    embeddings: str
+    requests: str
+    responses: str
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -31,10 +43,36 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     processed_prefix: str = "processed/"
     enroll_prefix: str = "enroll/"
 
+    id: str = "faceline"
+    nearest_wins: bool = False
+    frames_request_queue: str = ""
+    frames_response_queue: str = ""
+    frames_kept_s: Annotated[float, msgspec.Meta(ge=60, le=14 * 86_400)] = 4 * 86_400.0
+
+    video_mode: Literal["all", "first"] = "all"
+    video_collection: str = ""
+    video_per_second: PerSecond = 1.0
+    video_most_frames: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 0
+    video_stage_size: Annotated[str, msgspec.Meta(pattern=r"^([1-9][0-9]{1,3}x[1-9][0-9]{1,3})?$")] = ""
+    video_input_bucket: str = ""
+    video_stage_bucket: str = ""
+    video_output_bucket: str = ""
+    video_embeddings_bucket: str = ""
+    follow_per_second: PerSecond = 5.0
+
+    max_video_bytes: Bytes = 4_000_000_000
+    max_video_pixels: PixelCount = 36_000_000
+    max_video_s: Annotated[float, msgspec.Meta(gt=0, le=7 * 86_400)] = 6 * 3600.0
+    video_memory_mb: Annotated[int, msgspec.Meta(ge=64, le=2**20)] = 1536
+    video_cpu_s: Annotated[int, msgspec.Meta(ge=1, le=7 * 86_400)] = 6 * 3600
+    video_timeout_s: Seconds = 30.0
+
     port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 8765
     max_upload_bytes: Bytes = 100_000_000
 
     models_dir: Path | None = None
+    model: str = "dlib-resnet"
+    detector: Literal["mtcnn", "yunet", "haar", "opencv-yunet"] = "mtcnn"
     precision: Literal["auto", "fp32", "int8"] = "auto"
     provider: Literal["auto", "cpu", "cuda", "coreml", "directml"] = "auto"
     threads: Annotated[int, msgspec.Meta(ge=0, le=256)] = 0
@@ -72,6 +110,18 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     settle_s: Seconds = 0.3
     log_format: Literal["text", "json"] = "text"
 
+    @property
+    def names(self) -> "Names":
+        """Buckets and queues of the frame and video workflows: those set, else made from `id`."""
+        return Names(
+            self.video_input_bucket or f"{self.id}-input",
+            self.video_stage_bucket or f"{self.id}-stage-1",
+            self.video_output_bucket or f"{self.id}-output",
+            self.video_embeddings_bucket or f"{self.id}-embeddings",
+            self.frames_request_queue or f"{self.id}-req-queue",
+            self.frames_response_queue or f"{self.id}-resp-queue",
+        )
+
     def with_(self, **changes: Any) -> "Settings":
         """These settings with some replaced and checked; None leaves a setting as it is."""
         given = {name: value for name, value in changes.items() if value is not None}
@@ -94,9 +144,20 @@ def load(
 
 def _from_file(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(read_text(path))
+        return _flat(tomllib.loads(read_text(path)))
     except (OSError, ValueError, RecursionError) as error:
         raise SettingError(f"cannot read the settings file {path}: {error}") from error
+
+
+def _flat(document: dict[str, Any]) -> dict[str, Any]:
+    """`video.mode`, or `mode` under `[video]`, is the setting video_mode."""
+    found: dict[str, Any] = {}
+    for name, value in document.items():
+        inner = {f"{name}_{key}": each for key, each in value.items()} if isinstance(value, dict) else {name: value}
+        for key in inner.keys() & (found.keys() | document.keys() if isinstance(value, dict) else set()):
+            raise ValueError(f"{key} is set twice")
+        found |= inner
+    return found
 
 
 def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:

@@ -8,6 +8,9 @@
     ├── InputError              this input cannot be used; others can
     │   ├── ImageError          not an image we read, or damaged
     │   │   └── ImageLimitError an image over a limit of size or cost
+    │   ├── VideoError          not a video we read, or one that cannot be decoded
+    │   │   ├── VideoLimitError a video over a limit of size or cost
+    │   │   └── VideoDamagedError some of its frames are missing; those before came
     │   ├── NoFaceError         a face was needed and none was found
     │   └── ObjectKeyError      an object key or bucket name that is refused
     ├── NotFoundError           no such object, collection, person
@@ -43,6 +46,18 @@ class ImageError(InputError):
 
 class ImageLimitError(ImageError):
     """An image exceeds a limit of size or cost."""
+
+
+class VideoError(InputError):
+    """A file that is not a video we read, or that cannot be decoded."""
+
+
+class VideoLimitError(VideoError):
+    """A video exceeds a limit of size or cost."""
+
+
+class VideoDamagedError(VideoError):
+    """Comes after the frames of a clip that is damaged or cut off: some are missing."""
 
 
 class NoFaceError(InputError):

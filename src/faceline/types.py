@@ -239,6 +239,24 @@ class Identification:
     candidates: tuple[Candidate, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Appearance:
+    """One face followed through a clip, and who it is.
+
+    who: decided over several of its frames; its face is the best one seen. first_s, last_s, best_frame_s: since the
+    clip's start. frames: how many of the sampled frames show it. crop: the best frame around the face, uint8 (height,
+    width, 3) RGB. number: from 1, in order of appearing.
+    """
+
+    number: int
+    who: Identification
+    first_s: float
+    last_s: float
+    best_frame_s: float
+    frames: int
+    crop: Pixels
+
+
 @dataclass(frozen=True, slots=True)
 class Comparison:
     """Two faces compared. `calibrated`: False when the model has no measured calibration (a provisional similarity)."""

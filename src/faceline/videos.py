@@ -18,23 +18,11 @@ from pathlib import Path
 
 import numpy as np
 
-from faceline.errors import InputError
+from faceline.errors import VideoDamagedError, VideoError, VideoLimitError
 from faceline.types import Frame, Pixels
 from faceline.video import messages
 from faceline.video.messages import Failure, FrameHead, GarbledError, Kind, Reason, Request
 from faceline.video.process import DecoderProcess, GoneError, SilentError, decoder_process
-
-
-class VideoError(InputError):
-    """A file that is not a video we read, or that cannot be decoded."""
-
-
-class VideoLimitError(VideoError):
-    """A video exceeds a limit of size or cost."""
-
-
-class VideoDamagedError(VideoError):
-    """Comes after the frames of a clip that is damaged or cut off: some are missing."""
 
 
 @dataclass(frozen=True, slots=True)

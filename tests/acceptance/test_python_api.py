@@ -142,7 +142,7 @@ def test_embeddings_of_another_model_are_an_error_and_never_a_number(
     (face,) = f.detect(portrait)
     assert face.embedding is not None
     with pytest.raises(ModelMismatchError, match="other-model"):
-        f._app.scorer.check("other-model")
+        f._app.scorer().check("other-model")
     f._app.collections.create("of-another-model", "other-model")
     with faceline.open(f.settings.data, collection="of-another-model") as other, pytest.raises(ModelMismatchError):
         other.enroll(portrait, "Ada")

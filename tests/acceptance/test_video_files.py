@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from faceline import videos
-from faceline.videos import Sampling, VideoDamagedError, VideoError, VideoFrame, VideoLimits
+from faceline.errors import VideoDamagedError, VideoError
+from faceline.videos import Sampling, VideoFrame, VideoLimits
 
 LIMITS = VideoLimits()
 HAMILTON = "photos/ageitgey/examples/short_hamilton_clip.mp4"

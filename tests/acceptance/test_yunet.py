@@ -9,8 +9,9 @@ import pytest
 from PIL import Image
 
 from faceline.config import load
+from faceline.engine.detector import Detections
 from faceline.engine.landmarks import WithOnet
-from faceline.engine.mtcnn import Detections, Mtcnn
+from faceline.engine.mtcnn import Mtcnn
 from faceline.engine.pyramid import Pyramid
 from faceline.engine.session import Model
 from faceline.engine.yunet import Yunet

@@ -23,7 +23,7 @@ def _made_engine(monkeypatch: pytest.MonkeyPatch) -> None:
         if frame.pixels[0, 0, 0] == FAILING:
             raise RuntimeError("the engine broke")
 
-    monkeypatch.setattr("faceline.app.open_analyzer", lambda *_: MadeAnalyzer(fail))
+    monkeypatch.setattr("faceline.engines.open_analyzer", lambda *_: MadeAnalyzer(fail))
 
 
 @pytest.fixture

@@ -35,7 +35,7 @@ def test_the_workers_end_with_the_block(made_app: App) -> None:
 def test_the_first_one_is_named_even_when_it_has_the_same_port(
     cli: Cli, made_app: App, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("faceline.app.open_analyzer", lambda *_: MadeAnalyzer())
+    monkeypatch.setattr("faceline.engines.open_analyzer", lambda *_: MadeAnalyzer())
     with socket.create_server(("127.0.0.1", 0)) as first:
         port = first.getsockname()[1]
         lock = UpLock(made_app.directory)
@@ -60,7 +60,7 @@ def test_the_check_of_the_lock_takes_nothing(made_app: App) -> None:
 
 
 def test_a_bad_prefix_is_told_before_anything_starts(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("faceline.app.open_analyzer", lambda *_: MadeAnalyzer())
+    monkeypatch.setattr("faceline.engines.open_analyzer", lambda *_: MadeAnalyzer())
     monkeypatch.setenv("FACELINE_PROCESSED_PREFIX", "input/results/")
     result = cli("up", "--port", "0")
     assert (result.code, result.out) == (2, "")

@@ -24,7 +24,7 @@ LONG = "x" * 300 + ".jpg"
 
 @pytest.fixture(autouse=True)
 def _made_engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("faceline.app.open_analyzer", lambda *_: MadeAnalyzer())
+    monkeypatch.setattr("faceline.engines.open_analyzer", lambda *_: MadeAnalyzer())
     monkeypatch.chdir(tmp_path)
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from faceline.app import App
-from faceline.errors import ModelMismatchError
+from faceline.errors import ModelError
 from made import BUCKET, Workflow, photo
 
 ADA, GRACE = 1, 2
@@ -77,5 +77,5 @@ def test_a_collection_that_was_dropped_meanwhile_is_made_again(flow: Workflow) -
 
 def test_a_collection_of_another_model_is_refused_at_the_start(made_app: App) -> None:
     made_app.collections.create("my-face-collection", "another-model")
-    with pytest.raises(ModelMismatchError, match="another-model"):
+    with pytest.raises(ModelError, match="another-model"):
         made_app.worker()

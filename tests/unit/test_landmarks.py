@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from faceline.engine.detector import Detections
 from faceline.engine.landmarks import WithOnet
-from faceline.engine.mtcnn import Detections
 from faceline.engine.pyramid import Pyramid
 from faceline.engine.session import Model
 from faceline.types import Frame

@@ -47,7 +47,7 @@ def indexed(api: Rekognition, person: int, label: str, salt: int = 0) -> str:
 
 def named(app: App, person: int) -> str:
     """Whom `faceline identify` would look at first."""
-    candidates, _ = app.collection().search(Embedding(vector(person), app.scorer.model))
+    candidates, _ = app.collection().search(Embedding(vector(person), app.scorer().model))
     return candidates[0].name
 
 
@@ -120,7 +120,7 @@ def test_the_floor_does_not_lower_what_a_client_asks_for(tmp_path: Path) -> None
 
 
 def test_an_attribute_whose_network_cannot_be_had_is_absent(app: App, api: Rekognition) -> None:
-    app._networks = {"emotions": False, "mesh": False, "gender": False}  # as after a failed fetch
+    app.engines._networks = {"emotions": False, "mesh": False, "gender": False}  # as after a failed fetch
     (detail,) = api.ask("DetectFaces", {"Image": image(1), "Attributes": ["ALL"]}).json["FaceDetails"]
     assert set(detail) == {"BoundingBox", "Confidence", "Landmarks", "Pose", "Quality"}
     assert len(detail["Landmarks"]) == 5

@@ -20,10 +20,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from faceline import videos
+from faceline.errors import VideoDamagedError, VideoError, VideoLimitError
 from faceline.video import messages, process
 from faceline.video.messages import GarbledError, Kind
 from faceline.video.sampling import Clock, Sampler
-from faceline.videos import Sampling, VideoDamagedError, VideoError, VideoFrame, VideoLimitError, VideoLimits
+from faceline.videos import Sampling, VideoFrame, VideoLimits
 
 Pixels = NDArray[np.uint8]
 LIMITS = VideoLimits()

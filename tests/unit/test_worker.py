@@ -17,7 +17,8 @@ from faceline.local.database import Database
 from faceline.local.queue import SqliteQueue
 from faceline.local.receipts import SqliteReceipts
 from faceline.local.schema import STATE
-from faceline.pipelines.worker import BusyError, Handler, Worker
+from faceline.pipelines.receipted import Handler, Receipted
+from faceline.pipelines.worker import BusyError, Worker
 from faceline.ports import ClaimState, Message
 
 MAX_RECEIVES = 3
@@ -35,11 +36,14 @@ class Bench:
         self.handled: list[str] = []
 
     def worker(self, handler: Handler | None = None, lease_s: float = 60.0) -> Worker:
+        return Worker(self.queue, self.queue, self.receipted(handler, lease_s).take, lease_s)
+
+    def receipted(self, handler: Handler | None = None, lease_s: float = 60.0) -> Receipted:
         def handle(event: ObjectCreated) -> dict[str, Any]:
             self.handled.append(event.key)
             return handler(event) if handler else {"status": "done", "key": event.key}
 
-        return Worker(self.queue, self.queue, self.receipts, handle, lease_s)
+        return Receipted(self.receipts, handle, lease_s)
 
     def message(self) -> Message:
         (message,) = self.queue.receive()
@@ -94,11 +98,11 @@ def test_a_message_is_handled_and_acknowledged(bench: Bench) -> None:
 
 
 def test_an_event_that_is_done_gives_its_stored_result_and_is_acknowledged(bench: Bench) -> None:
-    worker = bench.worker()
-    first = worker.handle(EVENT)
-    assert worker.handle(EVENT) == first == {"status": "done", "key": EVENT.key}
+    receipted = bench.receipted()
+    first = receipted.handle(EVENT)
+    assert receipted.handle(EVENT) == first == {"status": "done", "key": EVENT.key}
     bench.queue.send(to_json(EVENT))
-    worker.drain()
+    bench.worker().drain()
     assert bench.handled == [EVENT.key]
     assert bench.depths() == (0, 0, 0)
 
@@ -108,7 +112,7 @@ def test_an_event_that_another_worker_holds_comes_back(bench: Bench, clock: Cloc
     bench.queue.send(to_json(EVENT))
     worker = bench.worker()
     with pytest.raises(BusyError, match="another worker"):
-        worker.handle(EVENT)
+        bench.receipted().handle(EVENT)
     worker.take(bench.message())
     assert bench.handled == []
     assert bench.depths() == (0, 1, 0)
@@ -212,10 +216,10 @@ def test_s3s_test_message_is_acknowledged(bench: Bench) -> None:
 
 def test_a_photo_that_was_deleted_before_its_turn_is_gone_and_nothing_fails(bench: Bench) -> None:
     bench.queue.send(to_json(EVENT))
-    worker = bench.worker(failing(NotFoundError("there is no photos/input/a.jpg")))
-    worker.drain()
+    missing = failing(NotFoundError("there is no photos/input/a.jpg"))
+    bench.worker(missing).drain()
     assert bench.depths() == (0, 0, 0)
-    assert worker.handle(EVENT)["status"] == "gone"
+    assert bench.receipted(missing).handle(EVENT)["status"] == "gone"
 
 
 def test_both_leases_are_extended_while_a_slow_handler_runs(
@@ -290,7 +294,7 @@ def test_a_heartbeat_that_fails_for_a_moment_goes_on(
 
     monkeypatch.setattr(SqliteReceipts, "extend", flaky)
     with caplog.at_level(logging.WARNING):
-        assert real_time.worker(slow, lease_s=0.3).handle(EVENT) == {}
+        assert real_time.receipted(slow, lease_s=0.3).handle(EVENT) == {}
     assert any("could not be extended" in record.getMessage() for record in caplog.records)
 
 

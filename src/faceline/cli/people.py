@@ -97,10 +97,10 @@ def evaluate(
 
         def embed(photos: Sequence[tuple[Path, str]]) -> EmbeddedPhotos:
             return embed_photos(
-                photos, app.analyzer, image_limits(settings), worker_count(settings), advance, wanted(settings)
+                photos, app.analyzer(), image_limits(settings), worker_count(settings), advance, wanted(settings)
             )
 
-        report = measure(target, embed, app.scorer, app.rule)
+        report = measure(target, embed, app.scorer(), app.rule)
     if plot:
         save_plot(report, plot)
     if as_json:

@@ -47,7 +47,7 @@ def detect(
     with App(settings, _threads(photos)) as app:
 
         def examine(frame: Frame) -> list[Face]:
-            return app.analyzer.analyze([frame], wanted(settings, embeddings=False))[0]
+            return app.analyzer().analyze([frame], wanted(settings, embeddings=False))[0]
 
         for photo, frame, faces, error in _each(photos, settings, examine, not as_json):
             if draw and frame:
@@ -72,7 +72,7 @@ def identify(
         _check_gallery(app, settings)
 
         def examine(frame: Frame) -> list[Identification]:
-            return gallery.identify(app.analyzer.analyze([frame], wanted(settings))[0])
+            return gallery.identify(app.analyzer().analyze([frame], wanted(settings))[0])
 
         for photo, frame, found, error in _each(photos, settings, examine, not as_json):
             if draw and frame:

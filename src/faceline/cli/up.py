@@ -17,7 +17,6 @@ from faceline.app import App
 from faceline.cli.options import CollectionName, Data, common
 from faceline.cli.output import note, print_text
 from faceline.errors import ConflictError, StorageError
-from faceline.loading import worker_count
 from faceline.rekognition.endpoint import Endpoint
 from faceline.web.server import create
 
@@ -84,9 +83,10 @@ def working(app: App) -> Iterator[None]:
     stop = threading.Event()
     # Each thread works on a photo of its own: a matrix product that takes the other's core only makes both wait.
     threadpool_limits(1, "blas")
-    app.analyzer  # noqa: B018 (loads the models, or fails, before anybody is told that we are up)
-    workers = [app.worker() for _ in range(worker_count(app.settings))]
-    threads = [threading.Thread(target=w.run, args=(stop,), name=f"worker-{n}") for n, w in enumerate(workers)]
+    app.analyzer()  # loads the models, or fails, before anybody is told that we are up
+    threads = [
+        threading.Thread(target=worker.run, args=(stop,), name=f"worker-{n}") for n, worker in enumerate(app.workers())
+    ]
     for thread in threads:
         thread.start()
     try:

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from faceline.engine.align import Template, chip
+from faceline.engine.detector import Detections, Detector
 from faceline.engine.embed import Embedder
-from faceline.engine.mtcnn import Detections, Mtcnn
 from faceline.engine.networks import AttributeNetwork, AttributeNetworks
 from faceline.engine.pose import head_pose
 from faceline.engine.pyramid import Pyramid
@@ -38,8 +38,11 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Sighting:
-    """A detection with what is cut from its frame, before embedding."""
+class Sighting:
+    """A detection with what is cut from its frame, before embedding.
+
+    chip: uint8 (side, side, 3) RGB, aligned to the analyzer's template.
+    """
 
     face: Face
     chip: Pixels
@@ -52,7 +55,7 @@ class Analyzer:
     """
 
     def __init__(
-        self, detector: Mtcnn, embedder: Embedder, template: Template, model: str, networks: AttributeNetworks
+        self, detector: Detector, embedder: Embedder, template: Template, model: str, networks: AttributeNetworks
     ) -> None:
         self.model = model
         self._detector, self._embedder, self._template, self._networks = detector, embedder, template, networks
@@ -60,7 +63,7 @@ class Analyzer:
     def analyze(self, frames: Sequence[Frame], wanted: Wanted | None = None) -> list[list[Face]]:
         """The faces of each frame, largest first (ties by nearness to the centre), in full-size pixels."""
         wanted = wanted or Wanted()
-        sightings = [self._sight(frame, wanted) for frame in frames]
+        sightings = [self.sight(frame, wanted) for frame in frames]
         if wanted.embeddings:
             return self._embedded(sightings)
         return [[s.face for s in frame] for frame in sightings]
@@ -75,13 +78,14 @@ class Analyzer:
             return []
         return [Embedding(values, self.model) for values in self._embedder.embed(np.stack(chips))]
 
-    def _sight(self, frame: Frame, wanted: Wanted) -> list[_Sighting]:
+    def sight(self, frame: Frame, wanted: Wanted) -> list[Sighting]:
+        """The faces of one frame, as `analyze` orders them, without embeddings, which `embed_chips` makes."""
         pyramid = Pyramid(frame)
         found = _largest(self._detect(frame, pyramid, wanted), wanted.most_faces)
         described = [self._describe(frame, pyramid, found, i) for i in range(len(found.boxes))]
         further = self._attributed(frame, pyramid, found, wanted)
         sightings = [
-            _Sighting(replace(sighting.face, emotions=emotions, mesh=mesh, gender=gender), sighting.chip)
+            Sighting(replace(sighting.face, emotions=emotions, mesh=mesh, gender=gender), sighting.chip)
             for sighting, (emotions, mesh, gender) in zip(described, further, strict=True)
         ]
         order = largest_first([s.face for s in sightings], frame.width, frame.height)
@@ -117,7 +121,7 @@ class Analyzer:
             gender = self._networks.gender().classify(pyramid, landmarks)
         return zip(emotions, mesh, gender, strict=True)
 
-    def _describe(self, frame: Frame, pyramid: Pyramid, found: Detections, i: int) -> _Sighting:
+    def _describe(self, frame: Frame, pyramid: Pyramid, found: Detections, i: int) -> Sighting:
         aligned = chip(pyramid, found.landmarks[i].astype(np.float32), self._template)
         x1, y1, x2, y2 = (float(v) * frame.scale for v in found.boxes[i])
         box = BoundingBox(round(x1, 1), round(y1, 1), round(x2 - x1, 1), round(y2 - y1, 1))
@@ -125,9 +129,9 @@ class Analyzer:
         pose = head_pose(points)
         confidence = round(float(found.confidences[i]) * 100, 2)
         quality = assess(aligned, box, (frame.width, frame.height), pose, confidence)
-        return _Sighting(Face(box, Landmarks.from_array(points), confidence, pose, quality), aligned)
+        return Sighting(Face(box, Landmarks.from_array(points), confidence, pose, quality), aligned)
 
-    def _embedded(self, sightings: list[list[_Sighting]]) -> list[list[Face]]:
+    def _embedded(self, sightings: list[list[Sighting]]) -> list[list[Face]]:
         embeddings = iter(self.embed_chips([s.chip for frame in sightings for s in frame]))
         return [[replace(s.face, embedding=next(embeddings)) for s in frame] for frame in sightings]
 

@@ -1,38 +1,26 @@
 """Five points, and a second opinion, for boxes that another detector found."""
 
-from typing import Protocol
-
 import numpy as np
 from numpy.typing import NDArray
 
-from faceline.engine.mtcnn import Detections
+from faceline.engine.detector import Detections, Detector, Floats
 from faceline.engine.pyramid import Pyramid
 from faceline.engine.session import Model
 from faceline.geometry import square
 from faceline.types import Frame, Pixels
-
-Floats = NDArray[np.floating]
 
 _SIDE = 48
 _BATCH = 64
 _THRESHOLD = 0.7  # as in the cascade that the network is the end of
 
 
-class BoxDetector(Protocol):
-    """Finds faces; what it says of landmarks is not used."""
-
-    def detect(self, frame: Frame, pyramid: Pyramid, min_face_px: float) -> Detections:
-        """All faces whose side is at least `min_face_px` of `frame.pixels`, in no order."""
-        ...
-
-
 class WithOnet:
     """The detector's boxes; points and confidences from MTCNN's O-net, which also refuses what is no upright face.
 
-    Takes `Mtcnn`'s place.
+    What the detector says of landmarks is not used. Takes `Mtcnn`'s place.
     """
 
-    def __init__(self, detector: BoxDetector, onet: Model) -> None:
+    def __init__(self, detector: Detector, onet: Model) -> None:
         self._detector, self._onet = detector, onet
 
     def detect(self, frame: Frame, pyramid: Pyramid, min_face_px: float) -> Detections:

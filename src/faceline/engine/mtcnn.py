@@ -4,32 +4,20 @@ Zhang, Zhang, Li, Qiao: Joint Face Detection and Alignment using Multi-task Casc
 IEEE Signal Processing Letters 2016 (arXiv 1604.02878). Arrays named `boxes` are float64 (n, 4), x1 y1 x2 y2.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
+from faceline.engine.detector import Detections, Floats
 from faceline.engine.pyramid import Pyramid
 from faceline.engine.session import Model
 from faceline.geometry import nms
 from faceline.types import Frame
-
-Floats = NDArray[np.floating]
 
 _CELL = 12  # side of the window that one P-net cell sees; cells are 2 pixels apart
 _SCALE_STEP = 0.709
 _TILE_PIXELS = 60_000  # small enough that a strip's activations stay in the cache: twice as fast as whole images
 _MAX_CANDIDATES = 2_000  # into R-net and O-net each, best first; a crowd of 300 faces needs about 1,500
 _BATCH = 64
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Detections:
-    """boxes: (n, 4) x1 y1 x2 y2; landmarks: (n, 5, 2); confidences: (n,) 0–1. Coordinates of `frame.pixels`."""
-
-    boxes: Floats
-    landmarks: Floats
-    confidences: Floats
 
 
 class Mtcnn:

@@ -12,14 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from faceline.engine.mtcnn import Detections
+from faceline.engine.detector import Detections, Floats
 from faceline.engine.pyramid import Pyramid
 from faceline.engine.session import Model
 from faceline.errors import ModelError
 from faceline.geometry import nms
 from faceline.types import Frame, Pixels
-
-Floats = NDArray[np.floating]
 
 _STRIDES = (8, 16, 32)
 # Of 202 faces of LFW, shrunk and grown, at score .5: 74 % found when 12 px wide, 96.5 % at 16, 99.5 % at 20, all from

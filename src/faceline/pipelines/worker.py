@@ -1,34 +1,31 @@
-"""Takes messages from a queue and has each event handled once in effect: receive, receipt, run, acknowledge."""
+"""Takes messages from a queue and has their work done: receive, run, acknowledge; or give back, or bury."""
 
-import json
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
-from faceline.errors import FacelineError, InputError, NotFoundError
-from faceline.events import ObjectCreated, from_json
-from faceline.ports import Claim, ClaimState, DeadLetters, Message, Queue, Receipts
+from faceline.errors import FacelineError, InputError
+from faceline.ports import DeadLetters, Message, Queue
 
 _log = logging.getLogger("faceline.pipelines.worker")
 
-Handler = Callable[[ObjectCreated], dict[str, Any]]
-
 
 class BusyError(FacelineError):
-    """Another worker holds the event; the message comes back later."""
+    """Another worker holds what the message asks for; the message comes back later."""
 
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """handler: does the work of one event and returns its result; it may be called again after a crash."""
+    """work: does what a message's body asks for; it may be called again with the same body after a crash.
+
+    It raises InputError for a body that will never be understood, BusyError for one whose turn is later.
+    """
 
     queue: Queue
     dead_letters: DeadLetters
-    receipts: Receipts
-    handler: Handler
+    work: Callable[[str], object]
     lease_s: float = 60.0
     retry_delay_s: float = 1.0
 
@@ -48,13 +45,12 @@ class Worker:
             self.take(messages[0])
 
     def take(self, message: Message) -> None:
-        """One message: every event in it is handled, then it is acknowledged, given back, or buried."""
+        """One message: its work is done, then it is acknowledged, given back, or buried."""
         try:
-            with self._kept(message):
-                for event in from_json(message.body):
-                    self.handle(event)
+            with beating(self.lease_s, lambda: self.queue.extend(message, self.lease_s)):
+                self.work(message.body)
         except InputError as error:
-            # The body will never become a notification: more deliveries would not help.
+            # More deliveries would not help.
             self.dead_letters.bury(message, str(error))
             _log.error("message buried", extra={"message_id": message.message_id, "reason": str(error)})
         except BusyError as error:
@@ -66,42 +62,13 @@ class Worker:
         else:
             self.queue.acknowledge(message)
 
-    def handle(self, event: ObjectCreated) -> dict[str, Any]:
-        """The event's result: computed now, or stored by whoever handled it before. Raises BusyError."""
-        claim = self.receipts.claim(event.event_id, self.lease_s)
-        if claim.state is ClaimState.DONE:
-            stored: dict[str, Any] = json.loads(claim.result or "{}")
-            return stored
-        if claim.state is ClaimState.BUSY:
-            raise BusyError(f"{event.event_id} is being handled by another worker")
-        try:
-            result = self._run(event, claim)
-        except BaseException:
-            self.receipts.release(event.event_id, claim.token)
-            raise
-        self.receipts.complete(event.event_id, claim.token, json.dumps(result))
-        return result
-
-    def _run(self, event: ObjectCreated, claim: Claim) -> dict[str, Any]:
-        with _beating(self.lease_s, lambda: self.receipts.extend(event.event_id, claim.token, self.lease_s)):
-            try:
-                return self.handler(event)
-            except NotFoundError as error:
-                # The photo was taken away before its turn came: that is a result, not a failure to repeat.
-                return {"status": "gone", "reason": str(error)}
-
     def _delay_s(self, message: Message) -> float:
         """Twice as long after every delivery: neither a failure nor a slow other worker uses them all up at once."""
         return self.retry_delay_s * 2.0 ** min(message.receive_count - 1, 6)
 
-    @contextmanager
-    def _kept(self, message: Message) -> Any:
-        with _beating(self.lease_s, lambda: self.queue.extend(message, self.lease_s)):
-            yield
-
 
 @contextmanager
-def _beating(lease_s: float, extend: Callable[[], bool]) -> Any:
+def beating(lease_s: float, extend: Callable[[], bool]) -> Iterator[None]:
     """Extends a lease three times within its length until the block ends."""
     ended = threading.Event()
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from faceline.access_keys import AccessKey
 from faceline.app import App
 from faceline.engine.networks import AttributeNetwork
+from faceline.errors import ModelError
 from faceline.gallery.collection import Collection
 from faceline.loading import wanted
 from faceline.rekognition.errors import WireError, invalid
@@ -26,20 +27,22 @@ class Call:
     inference_s: float = 0.0
     decoding_s: float = 0.0
 
-    def faces(
-        self, frame: Frame, embeddings: bool = True, attributes: Set[AttributeNetwork] = frozenset()
-    ) -> list[Face]:
-        """The largest faces of the frame, largest first. attributes: absent where their network cannot be had."""
-        usable = self.app.usable(attributes)
+    def faces(self, frame: Frame, model: str | None, attributes: Set[AttributeNetwork] = frozenset()) -> list[Face]:
+        """The largest faces of the frame, largest first.
+
+        model: embeds them; None: without embeddings. attributes: absent where their network cannot be had.
+        """
+        engines = self.app.engines
+        usable = engines.usable(attributes)
         what = replace(
-            wanted(self.app.settings, embeddings),
+            wanted(self.app.settings, embeddings=model is not None),
             emotions="emotions" in usable,
             mesh="mesh" in usable,
             gender="gender" in usable,
             most_faces=MOST_FACES,
         )
         started = time.thread_time()
-        found = self.app.analyzer.analyze([frame], what)[0]
+        found = engines.analyzer(model or engines.model).analyze([frame], what)[0]
         self.inference_s += time.thread_time() - started
         # By size alone, as the API has it; the order of our own commands prefers the centre among about equals.
         return sorted(found, key=lambda face: -face.box.area)
@@ -54,13 +57,12 @@ class Call:
             raise WireError("AccessDeniedException", f"the key {self.key.name} is not for the collection {collection}")
 
     def model_of(self, collection: str) -> str:
-        """The collection's model. Raises NotFoundError, and WireError when its faces are of another model."""
+        """The collection's model. Raises NotFoundError, and WireError when this server does not have it."""
         model = self.app.collections.model(collection)
-        if model != self.app.scorer.model:
-            raise invalid(
-                f"the collection {collection} was built with the model {model} and this server has "
-                f"{self.app.scorer.model}; make another collection and index the photos again"
-            )
+        try:
+            self.app.engines.scorer(model)
+        except ModelError as error:
+            raise invalid(f"the collection {collection} was built with another model: {error}") from error
         return model
 
     def collection(self, name: str) -> Collection:

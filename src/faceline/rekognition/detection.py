@@ -26,7 +26,7 @@ def attributes_of(given: Sequence[str] | None) -> set[AttributeNetwork]:
 
 def detect_faces(call: Call, request: DetectFaces) -> Document:
     photo = photo_of(call, request.image)
-    faces = call.faces(photo.frame, embeddings=False, attributes=attributes_of(request.attributes))
+    faces = call.faces(photo.frame, None, attributes_of(request.attributes))
     return {"FaceDetails": [face_detail(face, photo.size) for face in faces]}
 
 
@@ -49,9 +49,9 @@ def compare_faces(call: Call, request: CompareFaces) -> Document:
     }
 
 
-def largest_face(call: Call, photo: Photo, quality_filter: QualityFilter | None) -> Face | None:
+def largest_face(call: Call, photo: Photo, model: str, quality_filter: QualityFilter | None) -> Face | None:
     """Of those that pass the filter; None when none does."""
-    return next(iter(passing(call.faces(photo.frame), quality_filter)), None)
+    return next(iter(passing(call.faces(photo.frame, model), quality_filter)), None)
 
 
 def no_face(source: str) -> Exception:
@@ -59,7 +59,7 @@ def no_face(source: str) -> Exception:
 
 
 def _faces(call: Call, photo: Photo, quality_filter: QualityFilter | None) -> tuple[Photo, list[Face]]:
-    faces = passing(call.faces(photo.frame), quality_filter)
+    faces = passing(call.faces(photo.frame, call.app.engines.model), quality_filter)
     if not faces:
         raise no_face(photo.source)
     return photo, faces
@@ -68,4 +68,4 @@ def _faces(call: Call, photo: Photo, quality_filter: QualityFilter | None) -> tu
 def _similarity(call: Call, a: Face, b: Face) -> float:
     assert a.embedding is not None
     assert b.embedding is not None
-    return call.app.scorer.similarity_of(a.embedding.values, b.embedding.values)
+    return call.app.engines.scorer(a.embedding.model).similarity_of(a.embedding.values, b.embedding.values)

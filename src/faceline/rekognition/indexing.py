@@ -28,7 +28,7 @@ class _Left:
 def index_faces(call: Call, request: IndexFaces) -> Document:
     model = call.model_of(request.collection_id)
     photo = photo_of(call, request.image)
-    found = call.faces(photo.frame, attributes=attributes_of(request.detection_attributes))
+    found = call.faces(photo.frame, model, attributes_of(request.detection_attributes))
     left = [_Left(face, reasons) for face in found if (reasons := reasons_of(face, request.quality_filter or "AUTO"))]
     passed = [face for face in found if face not in [each.face for each in left]]
     kept = _best(passed, request.max_faces)

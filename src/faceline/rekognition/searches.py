@@ -33,7 +33,7 @@ def search_faces(call: Call, request: SearchFaces) -> Document:
 def search_faces_by_image(call: Call, request: SearchFacesByImage) -> Document:
     collection = call.collection(request.collection_id)
     photo = photo_of(call, request.image)
-    face = largest_face(call, photo, request.quality_filter)
+    face = largest_face(call, photo, collection.scorer.model, request.quality_filter)
     if face is None:
         raise no_face(photo.source)
     least = call.least(request.face_match_threshold, collection.rule, collection.faces)
@@ -68,7 +68,7 @@ def search_users_by_image(call: Call, request: SearchUsersByImage) -> Document:
     """Without a usable face the answer is empty, not an error."""
     collection = call.collection(request.collection_id)
     photo = photo_of(call, request.image)
-    faces = call.faces(photo.frame)
+    faces = call.faces(photo.frame, collection.scorer.model)
     failed = {id(face): reasons_of(face, request.quality_filter or "NONE") for face in faces}
     probe = next((face for face in faces if not failed[id(face)]), None)
     answer: Document = {"UserMatches": [], "FaceModelVersion": collection.scorer.model}

@@ -1,0 +1,119 @@
+"""The embedded profile's stores over one data directory, each opened when first needed and all closed together."""
+
+import threading
+from functools import cached_property
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from faceline.config import Settings
+from faceline.local.credentials import Credentials
+from faceline.local.database import Database
+from faceline.local.directory import DataDirectory, UpLock, open_directory, read_admin_key
+from faceline.local.face_records import SqliteFaceRecords
+from faceline.local.gallery import GALLERY, SqliteCollections
+from faceline.local.index import ObjectIndex
+from faceline.local.objects import Objects
+from faceline.local.people import SqlitePeople
+from faceline.local.queue import SqliteQueue
+from faceline.local.receipts import SqliteReceipts
+from faceline.local.records import SqliteRecords
+from faceline.local.schema import STATE
+from faceline.local.tags import SqliteTags
+
+T = TypeVar("T")
+
+
+class Once(cached_property[T]):
+    """A cached_property that two threads never compute twice, as it was before Python 3.12."""
+
+    if not TYPE_CHECKING:
+
+        def __get__(self, instance: Any, owner: Any = None) -> Any:
+            if instance is None:
+                return self
+            with instance._lock:
+                return super().__get__(instance, owner)
+
+
+class Storage:
+    """Picks the adapter of every port that keeps something."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._lock = threading.RLock()
+        self._databases: list[Database] = []
+        self._queues: dict[str, SqliteQueue] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        while self._databases:
+            self._databases.pop().close()
+
+    @Once
+    def directory(self) -> DataDirectory:
+        return open_directory(self.settings.data)
+
+    @Once
+    def collections(self) -> SqliteCollections:
+        return SqliteCollections(self._gallery)
+
+    @Once
+    def face_records(self) -> SqliteFaceRecords:
+        return SqliteFaceRecords(self._gallery)
+
+    @Once
+    def people(self) -> SqlitePeople:
+        return SqlitePeople(self._gallery)
+
+    @Once
+    def tags(self) -> SqliteTags:
+        return SqliteTags(self._gallery)
+
+    @Once
+    def access_keys(self) -> Credentials:
+        return Credentials(self.directory.path / "credentials")
+
+    @Once
+    def objects(self) -> Objects:
+        return Objects(self.directory.buckets, ObjectIndex(self._state))
+
+    @Once
+    def records(self) -> SqliteRecords:
+        return SqliteRecords(self._state)
+
+    @Once
+    def receipts(self) -> SqliteReceipts:
+        return SqliteReceipts(self._state)
+
+    def queue_of(self, name: str) -> SqliteQueue:
+        """The queue of this name, shared by all callers in this process; made by the first message."""
+        with self._lock:
+            if name not in self._queues:
+                self._queues[name] = SqliteQueue(self._state, name, self.settings.max_receives)
+            return self._queues[name]
+
+    def up_lock(self) -> UpLock:
+        """Held by the one `faceline up` of this data directory."""
+        return UpLock(self.directory)
+
+    def admin_key(self) -> str:
+        return read_admin_key(self.directory.path)
+
+    @Once
+    def _state(self) -> Database:
+        return self._opened(Database(self.directory.state, STATE))
+
+    @Once
+    def _gallery(self) -> Database:
+        return self._opened(Database(self.directory.gallery, GALLERY))
+
+    def _opened(self, database: Database) -> Database:
+        self._databases.append(database)
+        return database
