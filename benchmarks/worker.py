@@ -35,6 +35,16 @@ class Engine(Protocol):
         """Decodes and detects."""
 
 
+class VideoEngine(Protocol):
+    """One that goes through clips."""
+
+    @property
+    def uncounted_s(self) -> float: ...
+
+    def follow(self, clip: str, per_second: float) -> int:
+        """Decodes so many frames a second, detects and embeds; how many faces or appearances there were."""
+
+
 def serve(open_engine: Callable[[Job], Engine]) -> None:
     job = json.load(sys.stdin)
     engine = open_engine(job)
@@ -93,4 +103,37 @@ def resident_mb() -> float:
     return int(found.split()[1]) / 1024
 
 
-TASKS = {"cpu": cpu, "detect": detect, "start": start}
+def video(engine: VideoEngine, job: Job) -> Job:
+    """Seconds on the clock, and of CPU with those of finished child processes, to follow a clip, each repetition."""
+    clip, rate = job["clip"], job["per_second"]
+    engine.follow(clip, rate)
+    clock, processor, faces = [], [], 0
+    for _ in range(job["repetitions"]):
+        started, spent = time.monotonic(), _cpu_s() - engine.uncounted_s
+        faces = engine.follow(clip, rate)
+        clock.append(time.monotonic() - started)
+        processor.append(_cpu_s() - engine.uncounted_s - spent)
+    return {"clock_s": clock, "cpu_s": processor, "faces": faces, "peak_mb": peak_mb()}
+
+
+def soak(engine: VideoEngine, job: Job) -> Job:
+    """Resident memory after each time that a clip was followed."""
+    resident = []
+    for _ in range(job["repetitions"]):
+        engine.follow(job["clip"], job["per_second"])
+        resident.append(resident_mb())
+    return {"resident_mb": resident}
+
+
+def _cpu_s() -> float:
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(each.ru_utime + each.ru_stime for each in used)
+
+
+TASKS: dict[str, Callable[[Any, Job], Job]] = {
+    "cpu": cpu,
+    "detect": detect,
+    "start": start,
+    "video": video,
+    "soak": soak,
+}

@@ -15,6 +15,11 @@ class Faceline:
     def analyze(self, photo: str) -> list[Box]:
         return [(f.box.left, f.box.top, f.box.width, f.box.height) for f in self._open.detect(photo)]
 
+    def follow(self, clip: str, per_second: float) -> int:
+        """The rate comes by the setting follow_per_second."""
+        assert self._open.settings.follow_per_second == per_second
+        return len(self._open.follow(clip))
+
     # The API always embeds; boxes do not depend on it.
     detect = analyze
 

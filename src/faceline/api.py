@@ -1,5 +1,6 @@
 """faceline from Python: `with faceline.open() as f: f.identify("photo.jpg")`."""
 
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
@@ -10,13 +11,15 @@ from PIL import Image
 from faceline.app import App
 from faceline.config import Settings, load
 from faceline.engine.session import cores
+from faceline.engines import Engines
 from faceline.errors import NoFaceError, UsageError
 from faceline.gallery.enrolment import Photo
 from faceline.gallery.names import problem_of
 from faceline.gallery.sources import expand
 from faceline.images import to_frame
 from faceline.loading import image_limits, wanted, worker_count
-from faceline.types import Comparison, Enrolment, Face, Frame, Identification, Refusal
+from faceline.pipelines.clips import Searched, follow_clip, video_limits
+from faceline.types import Appearance, Comparison, Enrolment, Face, Frame, Identification, Refusal
 
 ImageInput = str | Path | bytes | Image.Image | NDArray[np.uint8] | Frame
 
@@ -32,6 +35,8 @@ class Faceline:
         self.settings = settings
         self._limits = image_limits(settings)
         self._app = App(settings, threads=min(cores(), 4))
+        # For many frames, workers with one core each are faster. Loaded when first used.
+        self._many = Engines(settings, threads=1)
 
     def detect(self, image: ImageInput) -> list[Face]:
         """The faces with embeddings: first the one that the photo is of, then the others, largest first."""
@@ -66,6 +71,23 @@ class Faceline:
     def identify(self, image: ImageInput) -> list[Identification]:
         """Who each face is, in the order of `detect`."""
         return self._app.collection().identify(self.detect(image))
+
+    def follow(self, clip: str | Path) -> list[Appearance]:
+        """Who appears in a clip and when, in order of appearing: `follow_per_second` frames a second are looked at.
+
+        Raises VideoError when it cannot be read, VideoDamagedError also where only a part can.
+        """
+        search = Searched(
+            analyzer=self._many.analyzer(self._app.model_of()),
+            wanted=replace(wanted(self.settings), emotions=False),
+            collection=self._app.collection(),
+            per_second=self.settings.follow_per_second,
+            workers=worker_count(self.settings),
+        )
+        found = follow_clip(Path(clip), video_limits(self.settings), search)
+        if found.error is not None:
+            raise found.error
+        return list(found.appearances)
 
     def forget(self, name: str) -> int:
         """Deletes a person as `faceline forget` does, from this collection; returns how many face records.

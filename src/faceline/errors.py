@@ -18,6 +18,7 @@
     ├── QuotaError              a limit on how much may be kept would be passed
     ├── ModelError              a model is missing, damaged, or cannot be built
     │   └── ModelMismatchError  embeddings of different models were to be compared
+    ├── MissingExtraError       an optional part is not installed
     └── StorageError            the data directory cannot be used (newer schema, locked, not writable)
 
 A message says what was wrong with which input and what to do about it.
@@ -86,6 +87,10 @@ class ModelError(FacelineError):
 
 class ModelMismatchError(ModelError):
     """Embeddings of different models were to be compared."""
+
+
+class MissingExtraError(FacelineError):
+    """An optional part must be installed first."""
 
 
 class StorageError(FacelineError):

@@ -4,10 +4,12 @@ Adapters stand in the profile folders (`local/`, later `aws/`) under the same fi
 All times are UTC ISO 8601 strings. Every verb may raise `errors.StorageError` when the storage itself fails.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, BinaryIO, Protocol
+
+from faceline.types import Face, FaceMatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +60,16 @@ class Message:
 
 
 class Queue(Protocol):
-    """At-least-once delivery. A message received more than `max_receives` times goes to the dead letters."""
+    """At-least-once delivery. A message received more than `max_receives` times goes to the dead letters.
+
+    A queue may remember deduplication ids for a time, as an SQS FIFO queue does; its messages last no longer than that.
+    """
 
     def send(self, body: str, deduplication_id: str | None = None) -> str:
-        """Returns the message id. An id that is still queued or was dead-lettered is not queued twice."""
+        """Returns the message id. An id that is still queued or was dead-lettered is not queued twice.
+
+        A queue that remembers does not queue it again after the acknowledgement either, until the time is over.
+        """
         ...
 
     def receive(self, limit: int = 1, lease_s: float = 60.0, wait_s: float = 0.0) -> list[Message]:
@@ -85,6 +93,31 @@ class Queue(Protocol):
 
     def depth(self) -> dict[str, int]:
         """How many messages are `visible`, `in_flight` and `dead`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class QueuedMessage:
+    """A message that was looked at without being received. number: later ones of all queues have greater numbers."""
+
+    number: int
+    message_id: str
+    body: str
+
+
+class Listening(Protocol):
+    """For those that are told of every message of a queue and hide none."""
+
+    def newest(self) -> int:
+        """A number that all messages sent from now on exceed."""
+        ...
+
+    def after(self, number: int, limit: int = 100) -> Sequence[QueuedMessage]:
+        """The living messages with greater numbers, oldest first, whether received by others or not."""
+        ...
+
+    def remove(self, message_id: str) -> bool:
+        """Removes a message, whoever holds it; False when it is not there."""
         ...
 
 
@@ -212,4 +245,118 @@ class Records(Protocol):
 
     def forget(self, person: str) -> int:
         """Takes the name and face id out of this person's rows, whose status becomes `forgotten`; returns how many."""
+        ...
+
+
+class VideoJobState(StrEnum):
+    IN_PROGRESS = "IN_PROGRESS"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+
+
+@dataclass(frozen=True, slots=True)
+class VideoTask:
+    """What to do with one stored video: find its faces, or also the enrolled faces that they are like.
+
+    tag: the caller's label. attributes: the networks that describe the faces. collection: what is searched; None: the
+    faces are only detected. min_similarity: that a match needs.
+    """
+
+    bucket: str
+    key: str
+    tag: str | None = None
+    attributes: tuple[str, ...] = ()
+    collection: str | None = None
+    min_similarity: float = 80.0
+
+
+@dataclass(frozen=True, slots=True)
+class VideoFacts:
+    """width, height: upright, in pixels. fps: as the clip says; None where it does not say. codec, container: as FFmpeg
+    names them.
+    """
+
+    width: int
+    height: int
+    duration_ms: int
+    fps: float | None
+    codec: str | None = None
+    container: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VideoOutcome:
+    """How a job ended. message: why it failed. matches: of each person of a search, the most similar first."""
+
+    state: VideoJobState
+    message: str = ""
+    video: VideoFacts | None = None
+    matches: Mapping[int, tuple[FaceMatch, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class VideoJob:
+    """attempt: how often it was begun. outcome: once it has ended."""
+
+    job_id: str
+    task: VideoTask
+    attempt: int = 0
+    outcome: VideoOutcome | None = None
+
+
+class VideoJobs(Protocol):
+    """Jobs on stored videos. One that ended is forgotten some days later, with its sightings."""
+
+    def start(self, task: VideoTask, token: str | None, limit: int) -> VideoJob:
+        """A new job, or the one that this token started; `ConflictError` when that was for another task.
+
+        `QuotaError` when `limit` jobs have not ended yet.
+        """
+        ...
+
+    def get(self, job_id: str) -> VideoJob:
+        """`NotFoundError` when there is none."""
+        ...
+
+    def begin(self, job_id: str) -> VideoJob | None:
+        """The job, its attempt counted and earlier sightings deleted; None when it has ended, or there is none."""
+        ...
+
+    def finish(self, job_id: str, attempt: int, outcome: VideoOutcome) -> bool:
+        """Stores the outcome for good; False (and no effect) when it has ended, or a later attempt was begun.
+
+        The sightings of a job that failed are deleted.
+        """
+        ...
+
+    def unfinished(self) -> Sequence[str]:
+        """The ids of jobs that have not ended, oldest first."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class VideoSighting:
+    """A face in one sampled frame. time_ms: since the clip's start. person: number of whom it was followed as."""
+
+    time_ms: int
+    face: Face
+    person: int | None = None
+
+
+class VideoSightings(Protocol):
+    """The faces that a job saw."""
+
+    def add(self, job_id: str, attempt: int, sightings: Sequence[VideoSighting]) -> bool:
+        """Stores them, in order, after those that are there; False (and no effect) where `finish` would give it."""
+        ...
+
+    def renumber(self, job_id: str, attempt: int, numbers: Mapping[int, int]) -> bool:
+        """Gives people other numbers, and deletes the sightings of those who get none; False as of `add`."""
+        ...
+
+    def page(self, job_id: str, after: int, limit: int, by_person: bool = False) -> Sequence[tuple[int, VideoSighting]]:
+        """Up to `limit` with their positions, those after position `after`, in the order of time or by person first.
+
+        The first position is above 0.
+        """
         ...

@@ -19,8 +19,10 @@ from faceline.local.receipts import SqliteReceipts
 from faceline.local.records import SqliteRecords
 from faceline.local.schema import STATE
 from faceline.local.tags import SqliteTags
+from faceline.local.video_jobs import SqliteVideoJobs
 
 T = TypeVar("T")
+_ANY_NUMBER = 2**31
 
 
 class Once(cached_property[T]):
@@ -92,12 +94,24 @@ class Storage:
     def receipts(self) -> SqliteReceipts:
         return SqliteReceipts(self._state)
 
+    @Once
+    def video_jobs(self) -> SqliteVideoJobs:
+        return SqliteVideoJobs(self._state)
+
     def queue_of(self, name: str) -> SqliteQueue:
         """The queue of this name, shared by all callers in this process; made by the first message."""
         with self._lock:
             if name not in self._queues:
-                self._queues[name] = SqliteQueue(self._state, name, self.settings.max_receives)
+                self._queues[name] = self._new_queue(name)
             return self._queues[name]
+
+    def _new_queue(self, name: str) -> SqliteQueue:
+        s = self.settings
+        if name not in (s.names.requests, s.names.responses):
+            return SqliteQueue(self._state, name, s.max_receives)
+        # Every client may look at every answer: that makes no dead letter of it.
+        receives = s.max_receives if name == s.names.requests else _ANY_NUMBER
+        return SqliteQueue(self._state, name, receives, remembers_s=s.frames_kept_s)
 
     def up_lock(self) -> UpLock:
         """Held by the one `faceline up` of this data directory."""

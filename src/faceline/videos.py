@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from faceline.errors import VideoDamagedError, VideoError, VideoLimitError
+from faceline.errors import FacelineError, MissingExtraError, VideoDamagedError, VideoError, VideoLimitError
 from faceline.types import Frame, Pixels
 from faceline.video import messages
 from faceline.video.messages import Failure, FrameHead, GarbledError, Kind, Reason, Request
@@ -55,6 +55,10 @@ class Sampling:
     at_most: int | None = None
 
 
+CLIP_SUFFIXES = (
+    *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".m2ts", ".mts", ".flv", ".ogv"),
+    *(".wmv", ".3gp"),
+)
 EVERY_FRAME = Sampling()
 FIRST_FRAME = Sampling(at_most=1)
 
@@ -64,7 +68,7 @@ class VideoInfo:
     """What a clip says of itself; None where it does not say.
 
     width, height: upright, in square pixels. rotation: degrees clockwise that its stored frames are turned by.
-    frames: how many it claims to hold.
+    frames: how many it claims to hold. codec, container: as FFmpeg names them, as in `h264` and `QuickTime / MOV`.
     """
 
     width: int
@@ -73,6 +77,8 @@ class VideoInfo:
     fps: float | None
     frames: int | None
     rotation: int
+    codec: str | None = None
+    container: str | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,6 +98,11 @@ class Clip:
     frames: Iterator[VideoFrame]
 
 
+def is_clip_name(path: Path) -> bool:
+    """Whether a walk through a folder should try this file as a clip: by its suffix, and not hidden."""
+    return path.suffix.lower() in CLIP_SUFFIXES and not path.name.startswith(".")
+
+
 def probe(path: Path, limits: VideoLimits) -> VideoInfo:
     """What the clip says of itself, once its first whole frame was decoded. Raises VideoError as `frames` does."""
     with opened(path, limits, Sampling(at_most=0)) as clip:
@@ -109,17 +120,23 @@ def frames(path: Path, limits: VideoLimits, sampling: Sampling = EVERY_FRAME) ->
 
 
 @contextmanager
-def opened(path: Path, limits: VideoLimits, sampling: Sampling = EVERY_FRAME) -> Iterator[Clip]:
-    """The clip's description and its frames, by one decoder. Raises as `frames` does."""
+def opened(
+    path: Path, limits: VideoLimits, sampling: Sampling = EVERY_FRAME, source: str | None = None
+) -> Iterator[Clip]:
+    """The clip's description and its frames, by one decoder. source: what messages call it, its path unless given.
+
+    Raises as `frames` does.
+    """
+    name = source or str(path)
     request = Request(
         sampling.per_second, sampling.at_most, limits.max_pixels, limits.decode_pixels, limits.max_duration_s,
         limits.memory_mb, limits.cpu_s, limits.threads,
     )  # fmt: skip
-    descriptor = _open(path, limits)
+    descriptor = _open(path, name, limits)
     try:
         with decoder_process(descriptor, request, limits.timeout_s) as decoder:
-            source = _Source(str(path), decoder, limits)
-            yield Clip(source.info(), source.frames())
+            decoded = _Source(name, decoder, limits)
+            yield Clip(decoded.info(), decoded.frames())
     finally:
         os.close(descriptor)
 
@@ -137,7 +154,9 @@ class _Source:
                 raise GarbledError(f"{kind.name} came first")
             said = messages.info(body)
         width, height = (said.height, said.width) if said.turns % 2 else (said.width, said.height)
-        return VideoInfo(width, height, said.duration_s, said.fps, said.frames, 90 * said.turns)
+        return VideoInfo(
+            width, height, said.duration_s, said.fps, said.frames, 90 * said.turns, said.codec, said.container
+        )  # fmt: skip
 
     def frames(self) -> Iterator[VideoFrame]:
         while (frame := self._frame()) is not None:
@@ -175,20 +194,21 @@ class _Source:
             yield
         except SilentError as error:
             text = f"its decoder made no progress for {self.limits.timeout_s:g} s and was stopped"
-            raise VideoLimitError(f"{self.name}: {text}; {_CONVERT}, or raise timeout_s") from error
+            raise VideoLimitError(f"{self.name}: {text}; {_CONVERT}, or raise video_timeout_s") from error
         except GoneError as error:
             raise VideoError(f"{self.name}: its decoder {error}; {_CONVERT}") from error
         except GarbledError as error:
             raise VideoError(f"{self.name}: its decoder sent garbage ({error}); {_CONVERT}") from error
 
 
+INSTALL = "pip install 'faceline[video]'"
 _CONVERT = "convert the clip (`ffmpeg -i IN -c:v libx264 OUT.mp4`)"
 
 
-def _error(name: str, failure: Failure) -> VideoError:
+def _error(name: str, failure: Failure) -> FacelineError:
     match failure.reason:
         case Reason.NO_READER:
-            return VideoError(f"{name}: reading videos needs PyAV ({failure.text}); pip install av")
+            return MissingExtraError(f"{name}: reading videos needs PyAV ({failure.text}); {INSTALL}")
         case Reason.LIMIT:
             return VideoLimitError(f"{name}: {failure.text}")
         case Reason.DAMAGED:
@@ -202,32 +222,32 @@ def _upright(pixels: Pixels, turns: int, mirrored: bool) -> Pixels:
     return np.ascontiguousarray(turned[:, ::-1] if mirrored else turned)
 
 
-def _open(path: Path, limits: VideoLimits) -> int:
-    """A descriptor of the file, once it is known to be one and within the limit. Raises VideoError, naming the path."""
+def _open(path: Path, source: str, limits: VideoLimits) -> int:
+    """A descriptor of the file, once it is known to be one and within the limit. Raises VideoError."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError as error:
-        raise VideoError(f"{path}: there is no such file; check the name") from error
+        raise VideoError(f"{source}: there is no such file; check the name") from error
     except PermissionError as error:
-        raise VideoError(f"{path}: permission denied; make it readable for this user") from error
+        raise VideoError(f"{source}: permission denied; make it readable for this user") from error
     except (OSError, ValueError) as error:  # ValueError: a name with NUL
-        raise VideoError(f"{path}: cannot be read ({error}); check the name and the disk") from error
+        raise VideoError(f"{source}: cannot be read ({error}); check the name and the disk") from error
     try:
-        _check(os.fstat(descriptor), path, limits)
+        _check(os.fstat(descriptor), source, limits)
     except VideoError:
         os.close(descriptor)
         raise
     return descriptor
 
 
-def _check(status: os.stat_result, path: Path, limits: VideoLimits) -> None:
+def _check(status: os.stat_result, source: str, limits: VideoLimits) -> None:
     if not stat.S_ISREG(status.st_mode):
         what = "a directory" if stat.S_ISDIR(status.st_mode) else "not a regular file"
-        raise VideoError(f"{path}: is {what}; name a video file")
+        raise VideoError(f"{source}: is {what}; name a video file")
     if status.st_size == 0:
-        raise VideoError(f"{path}: is empty (0 bytes); copy it again from its source")
+        raise VideoError(f"{source}: is empty (0 bytes); copy it again from its source")
     if status.st_size > limits.max_bytes:
         raise VideoLimitError(
-            f"{path}: has {status.st_size / 1e6:,.1f} MB, over the limit of {limits.max_bytes / 1e6:,.1f}; cut it, or "
-            "raise max_bytes"
+            f"{source}: has {status.st_size / 1e6:,.1f} MB, over the limit of {limits.max_bytes / 1e6:,.1f}; cut it, "
+            "or raise max_video_bytes"
         )

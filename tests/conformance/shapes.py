@@ -53,8 +53,11 @@ _ALWAYS: Mapping[str, set[str]] = {
     "Emotion": {"Type", "Confidence"},
     "Face": {"FaceId", "BoundingBox", "ImageId", "Confidence"},
     "FaceDetail": {"BoundingBox", "Confidence"},
+    "FaceDetection": {"Timestamp", "Face"},
     "FaceMatch": {"Similarity", "Face"},
     "FaceRecord": {"Face", "FaceDetail"},
+    "GetFaceDetectionResponse": {"JobStatus"},
+    "GetFaceSearchResponse": {"JobStatus"},
     "ImageQuality": {"Brightness", "Sharpness"},
     "IndexFacesResponse": {"FaceRecords", "FaceModelVersion", "UnindexedFaces"},
     "Landmark": {"Type", "X", "Y"},
@@ -63,6 +66,8 @@ _ALWAYS: Mapping[str, set[str]] = {
     "ListTagsForResourceResponse": {"Tags"},
     "ListUsersResponse": {"Users"},
     "MatchedUser": {"UserId", "UserStatus"},
+    "PersonDetail": {"Index"},
+    "PersonMatch": {"Timestamp", "Person"},
     "Pose": {"Roll", "Yaw", "Pitch"},
     "SearchFacesByImageResponse": {
         "FaceMatches",
@@ -76,6 +81,8 @@ _ALWAYS: Mapping[str, set[str]] = {
     "SearchedFace": {"FaceId"},
     "SearchedFaceDetails": {"FaceDetail"},
     "SearchedUser": {"UserId"},
+    "StartFaceDetectionResponse": {"JobId"},
+    "StartFaceSearchResponse": {"JobId"},
     "UnindexedFace": {"Reasons", "FaceDetail"},
     "UnsearchedFace": {"Reasons", "FaceDetails"},
     "UnsuccessfulFaceAssociation": {"FaceId", "Reasons"},
@@ -83,6 +90,7 @@ _ALWAYS: Mapping[str, set[str]] = {
     "UnsuccessfulFaceDisassociation": {"FaceId", "Reasons"},
     "User": {"UserId", "UserStatus"},
     "UserMatch": {"Similarity", "User"},
+    "VideoMetadata": {"Codec", "DurationMillis", "Format", "FrameHeight", "FrameRate", "FrameWidth"},
 }
 
 

@@ -27,9 +27,37 @@ _OUT_OF_BOUNDS: list[tuple[str, Arguments]] = [
     ("list_faces", {"UserId": "a b"}),
     *[
         (name, {"ClientRequestToken": wrong})
-        for name in ("create_user", "delete_user", "associate_faces", "disassociate_faces")
+        for name in (
+            "create_user",
+            "delete_user",
+            "associate_faces",
+            "disassociate_faces",
+            "start_face_detection",
+            "start_face_search",
+        )
         for wrong in ("", "a b", "x" * 65)
     ],
+    *[
+        (name, changed)
+        for name in ("start_face_detection", "start_face_search")
+        for changed in (
+            {"Video": Given.ABSENT},
+            {"Video": {"S3Object": {"Bucket": "ab", "Name": "a.mp4"}}},
+            {"JobTag": ""},
+            {"JobTag": "a tag"},
+            {"JobTag": "x" * 1025},
+            {"NotificationChannel": {"SNSTopicArn": "arn:aws:sns:us-east-1:000000000000:topic"}},
+            {"NotificationChannel": {"SNSTopicArn": "topic", "RoleArn": "arn:aws:iam::000000000000:role/r"}},
+        )
+    ],
+    *[("start_face_detection", {"FaceAttributes": wrong}) for wrong in ("EMOTIONS", "all", "")],
+    *[
+        (name, changed)
+        for name in ("get_face_detection", "get_face_search")
+        for changed in ({"JobId": ""}, {"JobId": "a b"}, {"JobId": "x" * 65}, {"JobId": Given.ABSENT})
+    ],
+    *[(name, {"MaxResults": 0}) for name in ("get_face_detection", "get_face_search")],
+    ("get_face_search", {"SortBy": "NAME"}),
     *[
         (name, {"FaceIds": wrong})
         for name in ("associate_faces", "disassociate_faces", "delete_faces", "list_faces")
@@ -47,7 +75,7 @@ _OUT_OF_BOUNDS: list[tuple[str, Arguments]] = [
     *[("list_users", {"MaxResults": wrong}) for wrong in (0, 501)],
     *[
         (name, {"FaceMatchThreshold": wrong})
-        for name in ("search_faces", "search_faces_by_image")
+        for name in ("search_faces", "search_faces_by_image", "start_face_search")
         for wrong in (-1, 101)
     ],
     *[
@@ -128,7 +156,9 @@ def unmade(client: Client, photo: bytes) -> dict[Given, Any]:
     """Well-formed values of things that do not exist: enough for requests that are refused by their form."""
     name = new_name()
     arn = f"arn:aws:rekognition:{client.meta.region_name}:000000000000:collection/{name}"
-    return {Given.COLLECTION: name, Given.ARN: arn, Given.FACE: _FACE_ID, Given.PHOTO: photo}
+    video = {"S3Object": {"Bucket": "a-bucket", "Name": "a.mp4"}}
+    jobs = {Given.DETECTION: _FACE_ID, Given.SEARCH: _FACE_ID}
+    return {Given.COLLECTION: name, Given.ARN: arn, Given.FACE: _FACE_ID, Given.PHOTO: photo, Given.VIDEO: video} | jobs
 
 
 @pytest.mark.parametrize(
@@ -236,8 +266,8 @@ def test_an_operation_that_nobody_knows_is_refused_as_such(service: Service, tar
         ("recognize_celebrities", {"Image": {"Bytes": b"x"}}),
         ("detect_labels", {"Image": {"Bytes": b"x"}}),
         ("detect_protective_equipment", {"Image": {"Bytes": b"x"}}),
-        ("start_face_detection", {"Video": {"S3Object": {"Bucket": "abc", "Name": "a.mp4"}}}),
-        ("start_face_search", {"Video": {"S3Object": {"Bucket": "abc", "Name": "a.mp4"}}, "CollectionId": "a"}),
+        ("start_label_detection", {"Video": {"S3Object": {"Bucket": "abc", "Name": "a.mp4"}}}),
+        ("start_person_tracking", {"Video": {"S3Object": {"Bucket": "abc", "Name": "a.mp4"}}}),
         ("describe_projects", {}),
     ],
 )

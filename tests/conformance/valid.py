@@ -15,6 +15,9 @@ class Given(Enum):
     PHOTO = auto()
     BUCKET_PHOTO = auto()
     NOBODY = auto()
+    VIDEO = auto()
+    DETECTION = auto()
+    SEARCH = auto()
     ABSENT = auto()
 
 
@@ -34,6 +37,8 @@ VALID: dict[str, Arguments] = {
     "describe_collection": _ID,
     "detect_faces": _IMAGE,
     "disassociate_faces": _USER | {"FaceIds": [Given.FACE]},
+    "get_face_detection": {"JobId": Given.DETECTION},
+    "get_face_search": {"JobId": Given.SEARCH},
     "index_faces": _ID | _IMAGE,
     "list_collections": {},
     "list_faces": _ID,
@@ -43,6 +48,8 @@ VALID: dict[str, Arguments] = {
     "search_faces_by_image": _ID | _IMAGE,
     "search_users": _USER,
     "search_users_by_image": _ID | _IMAGE,
+    "start_face_detection": {"Video": Given.VIDEO},
+    "start_face_search": _ID | {"Video": Given.VIDEO},
     "tag_resource": {"ResourceArn": Given.ARN, "Tags": {"team": "security"}},
     "untag_resource": {"ResourceArn": Given.ARN, "TagKeys": ["team"]},
 }

@@ -18,6 +18,7 @@ from contract.queues import MAX_RECEIVES, DeadLettersContract, QueueContract
 from contract.receipts import ReceiptsContract
 from contract.record_table import RecordsContract
 from contract.tags import TagsContract
+from contract.video_jobs import VideoJobsContract
 from faceline.local.credentials import Credentials
 from faceline.local.database import Database
 from faceline.local.face_records import SqliteFaceRecords
@@ -30,6 +31,7 @@ from faceline.local.receipts import SqliteReceipts
 from faceline.local.records import SqliteRecords
 from faceline.local.schema import STATE
 from faceline.local.tags import SqliteTags
+from faceline.local.video_jobs import SqliteVideoJobs
 
 
 @pytest.fixture
@@ -90,6 +92,12 @@ class TestSqliteRecords(RecordsContract):
     @pytest.fixture
     def records(self, database: Database) -> SqliteRecords:
         return SqliteRecords(database)
+
+
+class TestSqliteVideoJobs(VideoJobsContract):
+    @pytest.fixture
+    def store(self, database: Database, clock: Clock) -> SqliteVideoJobs:
+        return SqliteVideoJobs(database, now=clock)
 
 
 class TestObjects(ObjectStoreContract):

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from faceline import videos
-from faceline.errors import VideoDamagedError, VideoError, VideoLimitError
+from faceline.errors import MissingExtraError, VideoDamagedError, VideoError, VideoLimitError
 from faceline.video import messages, process
 from faceline.video.messages import GarbledError, Kind
 from faceline.video.sampling import Clock, Sampler
@@ -280,9 +280,9 @@ def test_a_file_is_never_taken_for_an_address(tmp_path: Path, plain: Path, monke
 @pytest.mark.parametrize(
     ("limits", "message"),
     [
-        (VideoLimits(max_bytes=1000), "raise max_bytes"),
-        (VideoLimits(max_pixels=6000), "claims 96 × 64 pixels.*raise max_pixels"),
-        (VideoLimits(max_duration_s=2), "lasts 3 s or longer.*raise max_duration_s"),
+        (VideoLimits(max_bytes=1000), "raise max_video_bytes"),
+        (VideoLimits(max_pixels=6000), "claims 96 × 64 pixels.*raise max_video_pixels"),
+        (VideoLimits(max_duration_s=2), "lasts 3 s or longer.*raise max_video_s"),
     ],
 )
 def test_a_clip_over_a_limit_is_refused_with_the_limit(plain: Path, limits: VideoLimits, message: str) -> None:
@@ -315,7 +315,7 @@ def test_a_picture_that_claims_60000_by_60000_pixels_is_refused(tmp_path: Path) 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits address space")
 def test_a_decoder_that_needs_too_much_memory_is_stopped(tmp_path: Path) -> None:
     path = clip(tmp_path / "large.mp4", [0, 1, 2], width=3840, height=2160)
-    with pytest.raises(VideoLimitError, match="needs more than 150 MB to decode; scale it down, or raise memory_mb"):
+    with pytest.raises(VideoLimitError, match="needs more than 150 MB to decode; .* raise video_memory_mb"):
         list(videos.frames(path, VideoLimits(memory_mb=150)))
 
 
@@ -373,7 +373,7 @@ def test_a_decoder_that_only_says_it_is_alive_is_waited_for(plain: Path, monkeyp
 def test_without_pyav_the_error_says_what_to_install(plain: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     code = "sys.modules['av'] = None; sys.argv = ['', sys.argv[1]]\nfrom faceline.video.reader import main\nmain()"
     decoder_that(monkeypatch, code)
-    with pytest.raises(VideoError, match="pip install av"):
+    with pytest.raises(MissingExtraError, match=r"pip install .faceline.video"):
         videos.probe(plain, LIMITS)
 
 

@@ -1,19 +1,22 @@
-"""collections list, show, drop."""
+"""collections list, show, import, export, drop."""
 
 from typing import Annotated
 
 import typer
 
 from faceline.app import App
+from faceline.cli.galleries import export, import_
 from faceline.cli.options import Data, Json, common, confirm, existing
 from faceline.cli.output import print_json, print_table, print_text
 
 app = typer.Typer(no_args_is_help=False, invoke_without_command=True)
+app.command("import")(import_)
+app.command("export")(export)
 
 
 @app.callback()
 def collections(context: typer.Context, data: Data = None, as_json: Json = False) -> None:
-    """Who is known: list (which needs no saying), show, drop."""
+    """Who is known: list (which needs no saying), show, import, export, drop."""
     if not context.invoked_subcommand:
         listed(context, data, as_json)
 

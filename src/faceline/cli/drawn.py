@@ -2,12 +2,11 @@
 
 from pathlib import Path
 
-from faceline.drawing import AMBIGUOUS, DETECTED, MATCH, UNKNOWN, Label, annotate
+from faceline.drawing import DETECTED, Label, annotate
+from faceline.drawing_clips import colour_of, said
 from faceline.errors import ConflictError
 from faceline.images import save
-from faceline.types import Decision, Face, Frame, Identification
-
-_COLOURS = {Decision.MATCH: MATCH, Decision.UNKNOWN: UNKNOWN, Decision.AMBIGUOUS: AMBIGUOUS}
+from faceline.types import Face, Frame, Identification
 
 
 def draw_detections(frame: Frame, faces: list[Face], folder: Path) -> Path:
@@ -17,7 +16,7 @@ def draw_detections(frame: Frame, faces: list[Face], folder: Path) -> Path:
 
 def draw_identifications(frame: Frame, found: list[Identification], folder: Path) -> Path:
     """As `draw_detections`, with names and similarities."""
-    labels = [Label(i.face.box, _identified(i), _COLOURS[i.decision], i.face.landmarks) for i in found]
+    labels = [Label(i.face.box, said(i), colour_of(i), i.face.landmarks) for i in found]
     return _draw(frame, labels, folder)
 
 
@@ -37,11 +36,3 @@ def _draw(frame: Frame, labels: list[Label], folder: Path) -> Path:
 def _detected(face: Face) -> str:
     mood = f" {face.emotions[0].type}" if face.emotions else ""
     return f"{face.confidence:.0f}{mood}"
-
-
-def _identified(found: Identification) -> str:
-    if found.decision is Decision.MATCH:
-        return f"{found.name} {found.similarity:.2f}"
-    if found.decision is Decision.AMBIGUOUS:
-        return " or ".join(c.name for c in found.candidates[:2]) + "?"
-    return "unknown"

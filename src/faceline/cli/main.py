@@ -14,7 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 from faceline import __version__
-from faceline.cli import collections, demo, keys, models, objects, people, photos, up
+from faceline.cli import collections, demo, frames, keys, models, objects, people, photos, up, watch
 from faceline.cli.options import Common
 from faceline.cli.output import note, print_json
 from faceline.errors import FacelineError, NotFoundError, UsageError
@@ -102,9 +102,11 @@ photos.register(app)
 people.register(app)
 objects.register(app)
 up.register(app)
+watch.register(app)
 demo.register(app)
-app.add_typer(collections.app, name="collections", help="Who is known: list, show, drop.")
+app.add_typer(collections.app, name="collections", help="Who is known: list, show, import, export, drop.")
 app.add_typer(objects.dead_letters, name="dead-letters", help="Messages that failed too often.")
+app.add_typer(frames.app, name="frames", help="Pictures that are recognised over queues: send.")
 app.add_typer(keys.app, name="keys", help="Who may use the Rekognition API: list, create, revoke.")
 app.add_typer(models.app, name="models", help="The networks: where they are, build, verify.")
 

@@ -1,8 +1,10 @@
-"""put, records, dead-letters: photos into buckets, and what became of them."""
+"""put, records, dead-letters: photos and clips into buckets, and what became of them."""
 
 import json
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,11 +14,15 @@ import typer
 from faceline.app import App
 from faceline.cli.options import Data, Json, common, existing, path
 from faceline.cli.output import note, print_json, print_table, print_text, progress_bar
+from faceline.config import Settings
 from faceline.errors import FacelineError, UsageError
 from faceline.events import ObjectCreated
-from faceline.files import check_regular, is_folder
-from faceline.images import images_in
+from faceline.files import check_regular, is_folder, walk
+from faceline.images import is_image_name
 from faceline.ports import Record, RecordQuery
+from faceline.videos import is_clip_name
+
+_SHOWN = 300  # characters of a dead letter; --json has all
 
 dead_letters = typer.Typer(no_args_is_help=True)
 
@@ -28,22 +34,25 @@ def register(app: typer.Typer) -> None:
 
 def put(
     context: typer.Context,
-    files: Annotated[list[Path], typer.Argument(help="Photos, or folders of photos.", parser=path)],
-    bucket: Annotated[str | None, typer.Option(help="face-input-bucket unless set.")] = None,
-    prefix: Annotated[str | None, typer.Option(help="Before the file's name; input/ unless set.")] = None,
-    again: Annotated[bool, typer.Option("--again", help="Work on photos again that were done before.")] = False,
+    files: Annotated[list[Path], typer.Argument(help="Photos, clips, or folders of them.", parser=path)],
+    bucket: Annotated[
+        str | None, typer.Option(help="face-input-bucket for photos, faceline-input for clips unless set.")
+    ] = None,
+    prefix: Annotated[
+        str | None, typer.Option(help="Before the file's name; input/ for photos, nothing for clips unless set.")
+    ] = None,
+    again: Annotated[bool, typer.Option("--again", help="Work on files again that were done before.")] = False,
     wait: Annotated[bool, typer.Option("--wait", help="Until the results are there; works without `up` too.")] = False,
     data: Data = None,
     as_json: Json = False,
 ) -> None:
-    """Upload photos into a bucket; the workflow starts for them as for any upload."""
+    """Upload photos and clips into their buckets; the workflows start for them as for any upload."""
     settings = common(context).settings(data)
-    prefix = settings.input_prefix if prefix is None else prefix
     rows: list[dict[str, Any]] = []
     with App(settings) as app:
         events = []
-        for photo, key in _keyed(files, prefix):
-            row, event = _put_one(app, photo, bucket or settings.input_bucket, key, again)
+        for file, place in _placed(files, settings, bucket, prefix):
+            row, event = _put_one(app, file, place, again)
             rows.append(row)
             events.append(event)
         if wait:
@@ -77,14 +86,14 @@ def records(
 
 @dead_letters.command("list")
 def list_dead_letters(context: typer.Context, data: Data = None, as_json: Json = False) -> None:
-    """Messages that failed too often, oldest first."""
+    """Messages that failed too often, oldest first in each queue."""
     with App(existing(common(context).settings(data))) as app:
-        found = app.queue.list()
+        found = [(queue.name, letter) for queue in app.queues() for letter in queue.list()]
     if as_json:
-        print_json([asdict(letter) for letter in found])
+        print_json([{"queue": name, **asdict(letter)} for name, letter in found])
         return
-    rows = [(d.message_id, d.died_at, d.receive_count, d.reason, d.body) for d in found]
-    print_table(("message", "died", "deliveries", "reason", "body"), rows)
+    rows = [(name, d.message_id, d.died_at, d.receive_count, d.reason, d.body[:_SHOWN]) for name, d in found]
+    print_table(("queue", "message", "died", "deliveries", "reason", "body"), rows)
 
 
 @dead_letters.command()
@@ -94,36 +103,49 @@ def redrive(
     data: Data = None,
     as_json: Json = False,
 ) -> None:
-    """Send dead letters back to the queue."""
+    """Send dead letters back to their queues."""
     with App(existing(common(context).settings(data))) as app:
-        count = app.queue.redrive(message_ids or None)
+        count = sum(queue.redrive(message_ids or None) for queue in app.queues())
     if as_json:
         print_json({"redriven": count})
     else:
-        print_text(f"{count} messages are back in the queue.")
+        print_text(f"{count} messages are back in their queues.")
 
 
-def _keyed(files: list[Path], prefix: str) -> list[tuple[Path, str]]:
-    found: list[tuple[Path, str]] = []
-    for given in files:
-        if is_folder(given):
-            found += [(p, prefix + p.relative_to(given).as_posix()) for p in images_in(given)]
-        else:
-            found.append((given, prefix + given.name))
+def _placed(
+    files: list[Path], settings: Settings, bucket: str | None, prefix: str | None
+) -> list[tuple[Path, tuple[str, str]]]:
+    """Each file with the bucket and key that it is put under."""
+    found = [(file, _place(file, name, settings, bucket, prefix)) for given in files for file, name in _named(given)]
     if not found:
-        raise UsageError(f"no photos in {', '.join(map(str, files))}; give photos or folders that have some")
-    of_key: dict[str, Path] = {}
-    for photo, key in found:
-        first = of_key.setdefault(key, photo)
-        if first.absolute() != photo.absolute():
+        raise UsageError(f"no photos or clips in {', '.join(map(str, files))}; give some, or folders that have some")
+    of_place: dict[tuple[str, str], Path] = {}
+    for file, place in found:
+        first = of_place.setdefault(place, file)
+        if first.absolute() != file.absolute():
             raise UsageError(
-                f"{first} and {photo} would both become {key}, so nothing is uploaded; "
+                f"{first} and {file} would both become {place[1]}, so nothing is uploaded; "
                 "put them one after the other with --prefix, or put the folder that holds both"
             )
-    return [(photo, key) for key, photo in of_key.items()]
+    return [(file, place) for place, file in of_place.items()]
 
 
-def _put_one(app: App, photo: Path, bucket: str, key: str, again: bool) -> tuple[dict[str, Any], ObjectCreated | None]:
+def _named(given: Path) -> list[tuple[Path, str]]:
+    """The file, or the photos and clips of the folder, with the part of the key that their path gives."""
+    if not is_folder(given):
+        return [(given, given.name)]
+    found = walk(given, lambda file: is_image_name(file) or is_clip_name(file))
+    return [(file, file.relative_to(given).as_posix()) for file in sorted(found)]
+
+
+def _place(file: Path, name: str, settings: Settings, bucket: str | None, prefix: str | None) -> tuple[str, str]:
+    if is_clip_name(file):
+        return bucket or settings.names.input, (prefix or "") + name
+    return bucket or settings.input_bucket, (settings.input_prefix if prefix is None else prefix) + name
+
+
+def _put_one(app: App, photo: Path, place: tuple[str, str], again: bool) -> tuple[dict[str, Any], ObjectCreated | None]:
+    bucket, key = place
     row: dict[str, Any] = {"source": str(photo), "bucket": bucket, "key": key, "etag": None, "error": None}
     try:
         check_regular(photo, app.settings.max_upload_bytes)
@@ -145,21 +167,29 @@ def _put_one(app: App, photo: Path, bucket: str, key: str, again: bool) -> tuple
 def _wait(app: App, events: list[ObjectCreated], shown: bool) -> None:
     """Until every event has its receipt: by helping with the work when no `faceline up` does it."""
     waiting = [e for e in events if app.starts_work(e.bucket, e.key)]
+    with _helping(app, waiting), progress_bar("files", len(waiting), shown) as advance:
+        while waiting:
+            left = [e for e in waiting if not _is_settled(app, e)]
+            advance(len(waiting) - len(left))
+            waiting = left
+            time.sleep(0.05 if waiting else 0)
+        while not app.videos.idle():
+            time.sleep(0.05)
+
+
+@contextmanager
+def _helping(app: App, waiting: list[ObjectCreated]) -> Iterator[None]:
+    """Works in threads where there is something to wait for and no `faceline up`."""
     stop = threading.Event()
-    helper: threading.Thread | None = None
-    if waiting and not app.up_lock().held():
-        helper = threading.Thread(target=app.worker().run, args=(stop,))
+    workers = [app.worker(), *app.videos.workers()] if waiting and not app.up_lock().held() else []
+    helpers = [threading.Thread(target=worker.run, args=(stop,)) for worker in workers]
+    for helper in helpers:
         helper.start()
     try:
-        with progress_bar("photos", len(waiting), shown) as advance:
-            while waiting:
-                left = [e for e in waiting if not _is_settled(app, e)]
-                advance(len(waiting) - len(left))
-                waiting = left
-                time.sleep(0.05 if waiting else 0)
+        yield
     finally:
         stop.set()
-        if helper:
+        for helper in helpers:
             helper.join()
 
 
@@ -173,6 +203,8 @@ def _with_result(app: App, row: dict[str, Any], event: ObjectCreated | None) -> 
         return row | {"result": None}
     text, error = app.receipts.result(event.event_id), None
     result = json.loads(text) if text else {"status": "dead"}
+    if "stem" in result and result["status"] == "done":
+        result |= app.videos.recognised(result["stem"])
     if result["status"] not in ("done", "enrolled"):
         reason = result.get("reason", "failed too often; see `faceline dead-letters list`")
         error = f"{row['source']}: {reason.removeprefix(f'{event.key}: ')}"
@@ -186,7 +218,7 @@ def _show_put(rows: list[dict[str, Any]], as_json: bool) -> None:
     else:
         good = [(r["source"], f"{r['bucket']}/{r['key']}", _result_text(r)) for r in rows if not r["error"]]
         if good:
-            print_table(("photo", "object", "result"), good)
+            print_table(("file", "object", "result"), good)
     for error in errors:
         note(f"faceline: {error}")
     if errors:
@@ -195,7 +227,8 @@ def _show_put(rows: list[dict[str, Any]], as_json: bool) -> None:
 
 def _result_text(row: dict[str, Any]) -> str | None:
     result = row.get("result")
-    return " ".join(f"{name}={value}" for name, value in result.items()) if result else None
+    shown = {name: ",".join(value) if isinstance(value, list) else value for name, value in (result or {}).items()}
+    return " ".join(f"{name}={value}" for name, value in shown.items()) or None
 
 
 def _record_row(record: Record) -> tuple[object, ...]:

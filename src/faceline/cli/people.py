@@ -14,10 +14,13 @@ from faceline.cli.output import counted, note, print_json, print_table, print_te
 from faceline.errors import FacelineError, UsageError
 from faceline.evaluation.document import report_document, report_table
 from faceline.evaluation.embedded import EmbeddedPhotos, embed_photos
+from faceline.evaluation.install import install as install_calibration
 from faceline.evaluation.plot import save_plot
 from faceline.evaluation.report import evaluate as measure
+from faceline.files import is_folder
 from faceline.gallery.sources import Labelled, expand
 from faceline.loading import image_limits, wanted, worker_count
+from faceline.models.calibrations import Installed
 from faceline.pipelines.documents import enrolment_document
 from faceline.types import Enrolment, Refusal
 
@@ -89,26 +92,44 @@ def evaluate(
         Path, typer.Argument(help="PAIRS.csv (path_a,path_b,same[,fold]) or a folder Name/photo.", parser=path)
     ],
     plot: Annotated[Path | None, typer.Option(metavar="FILE", help="Histograms and ROC as a picture.")] = None,
+    install: Annotated[
+        bool, typer.Option("--install", help="Calibrate the model by these photos, a folder, from now on.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Measure accuracy on labelled photos: verification, and identification for a folder."""
+    if install and not is_folder(target):
+        raise UsageError(f"{target} is no folder Name/photo.jpg; --install needs one, since all its people are known")
     settings = common(context).settings()
+    measured: list[EmbeddedPhotos] = []
     with App(settings) as app, progress_bar("photos", None, not as_json) as advance:
 
         def embed(photos: Sequence[tuple[Path, str]]) -> EmbeddedPhotos:
-            return embed_photos(
+            found = embed_photos(
                 photos, app.analyzer(), image_limits(settings), worker_count(settings), advance, wanted(settings)
             )
+            measured.append(found)
+            return found
 
         report = measure(target, embed, app.scorer(), app.rule)
+        installed = install_calibration(app.engines.directory, report.model, measured[0]) if install else None
     if plot:
         save_plot(report, plot)
     if as_json:
-        print_json(report_document(report))
+        print_json(report_document(report) | ({"installed": str(installed[0])} if installed else {}))
     else:
         rich_print(report_table(report))
+        _print_installed(installed)
     if report.missed:
         raise typer.Exit(1)
+
+
+def _print_installed(installed: tuple[Path, Installed] | None) -> None:
+    if installed:
+        path, made = installed
+        cohort = "with a cohort" if made.cohort else "without a cohort"
+        print_text(f"Calibrated by {made.measured_on['stranger_pairs']:,} pairs of strangers, {cohort}: {path}")
+        note("The figures above are from before. Measure it again on other people's photos.")
 
 
 def _expanded(paths: list[Path], name: str | None) -> tuple[list[Labelled], list[Refusal]]:

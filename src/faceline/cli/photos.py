@@ -9,6 +9,16 @@ import typer
 
 from faceline.api import Faceline
 from faceline.app import App
+from faceline.cli.clip_files import clips_and_photos
+from faceline.cli.clips import (
+    ClipOptions,
+    PerSecond,
+    RegionText,
+    SheetPath,
+    check_options,
+    identify_clips,
+    print_appearances,
+)
 from faceline.cli.drawn import draw_detections, draw_identifications
 from faceline.cli.options import CollectionName, Data, Json, MinFace, common, path
 from faceline.cli.output import note, print_json, print_table, print_text, progress_bar
@@ -22,6 +32,10 @@ from faceline.pipelines.documents import comparison_document, detection_document
 from faceline.types import Face, Frame, Identification
 
 Photos = Annotated[list[Path], typer.Argument(help="Photos, or folders of photos.", show_default=False, parser=path)]
+PhotosAndClips = Annotated[
+    list[Path],
+    typer.Argument(metavar="PHOTO|CLIP...", help="Photos, clips, or folders of them.", show_default=False, parser=path),
+]
 Photo = Annotated[Path, typer.Argument(show_default=False, parser=path)]
 Draw = Annotated[Path | None, typer.Option("--draw", metavar="DIR", help="Write annotated pictures there.")]
 
@@ -58,28 +72,39 @@ def detect(
 
 def identify(
     context: typer.Context,
-    photos: Photos,
+    files: PhotosAndClips,
     collection: CollectionName = None,
     data: Data = None,
+    min_face: MinFace = None,
+    fps: PerSecond = None,
+    region: RegionText = None,
     draw: Draw = None,
+    contact_sheet: SheetPath = None,
     as_json: Json = False,
 ) -> None:
-    """Say who is in the photos: a name, unknown, or ambiguous."""
-    settings = common(context).settings(data, collection)
+    """Say who is in photos and clips: a name, unknown, or ambiguous; in clips also from when to when."""
+    settings = common(context).settings(data, collection).with_(min_face_px=min_face, follow_per_second=fps)
+    everything, clips, photos = clips_and_photos(files)
+    options = ClipOptions(region, draw, contact_sheet, progress=not as_json)
+    check_options(options, clips)
+    if not everything:
+        raise UsageError(f"no photos or clips in {', '.join(map(str, files))}; give files, or folders that have some")
     documents = []
-    with App(settings, _threads(photos)) as app:
+    with App(settings, 1 if clips else _threads(files)) as app:
         gallery = app.collection()
         _check_gallery(app, settings)
 
         def examine(frame: Frame) -> list[Identification]:
             return gallery.identify(app.analyzer().analyze([frame], wanted(settings))[0])
 
-        for photo, frame, found, error in _each(photos, settings, examine, not as_json):
+        for photo, frame, found, error in _each(photos, settings, examine, not as_json) if photos else ():
             if draw and frame:
                 draw_identifications(frame, found, draw)
             documents.append(identified_document(str(photo), found, error))
+        documents += identify_clips(app, clips, options)
         threshold, people = gallery.threshold(), gallery.people()
-    _finish(documents, as_json, _print_identifications)
+    places = {str(file): place for place, file in enumerate(everything)}
+    _finish(sorted(documents, key=lambda each: places[each["source"]]), as_json, _print_found)
     if not as_json:
         note(f"With {people} people enrolled a name needs similarity {threshold:.2f}.")
 
@@ -151,12 +176,21 @@ def _finish(documents: list[dict[str, Any]], as_json: bool, show: Callable[[list
     if as_json:
         print_json(documents)
     else:
-        show([d for d in documents if not d["error"]])
+        show([d for d in documents if not d["error"] or d.get("appearances")])
     failed = [str(d["error"]) for d in documents if d["error"]]
     for error in failed:
         note(f"faceline: {error}")
     if failed:
         raise typer.Exit(1)
+
+
+def _print_found(documents: list[dict[str, Any]]) -> None:
+    clips = [document for document in documents if document["kind"] == "video"]
+    photos = [document for document in documents if document["kind"] == "photo"]
+    if photos or not clips:
+        _print_identifications(photos)
+    if clips:
+        print_appearances(clips)
 
 
 def _print_detections(documents: list[dict[str, Any]]) -> None:

@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits
 from faceline.app import App
 from faceline.cli.options import CollectionName, Data, common
 from faceline.cli.output import note, print_text
-from faceline.errors import ConflictError, StorageError
+from faceline.errors import ConflictError, StorageError, UsageError
 from faceline.rekognition.endpoint import Endpoint
 from faceline.web.server import create
 
@@ -32,10 +32,13 @@ def up(
     context: typer.Context,
     port: Annotated[int | None, typer.Option(help="On 127.0.0.1; 8765 unless set, 0 picks a free one.")] = None,
     worker: Annotated[bool, typer.Option("--worker", help="Only help another `up` with the work.")] = False,
+    front: Annotated[bool, typer.Option("--front", help="Leave the work to `up --worker`.")] = False,
     data: Data = None,
     collection: CollectionName = None,
 ) -> None:
     """Run everything: HTTP, watched bucket folders, workers. Stops on SIGTERM or Ctrl-C, work in hand finished."""
+    if worker and front:
+        raise UsageError("--worker and --front exclude each other: one works, the other takes in what there is to do")
     settings = common(context).settings(data, collection, logging.INFO).with_(port=port)
     with App(settings) as app:
         if worker:
@@ -44,16 +47,19 @@ def up(
                 sys.stdout.flush()
                 stop()
             return
-        serve(app)
+        serve(app, front)
 
 
-def serve(app: App) -> None:
-    """Until SIGTERM or SIGINT."""
+def serve(app: App, front: bool = False) -> None:
+    """Until SIGTERM or SIGINT. front: only HTTP, watched folders, and finding faces in frames; others do the work."""
     app.up_lock().check()  # before the port is taken, which the other one may hold too
     with closing(_listening(app.settings.port)) as listener, _locked(app, listener.getsockname()[1]):
         for prefix in (app.places.input_prefix, app.places.enroll_prefix):
             app.objects.make_bucket(app.places.bucket, prefix)
+        for bucket in app.videos.names[:4]:
+            app.objects.make_bucket(bucket)
         app.objects.sweep()
+        app.frames.responses.sweep()
         watcher = app.watcher()
         app.access_keys.ensure_default()
         rekognition = Endpoint(app)
@@ -65,9 +71,10 @@ def serve(app: App) -> None:
         with (
             closing(rekognition),
             stop_signal() as stop,
-            working(app),
+            working(app, front),
             _started(watcher),
             _serving(server, listener),
+            closing(web.state.queues),  # first: who waits for messages would hold up the stopping
         ):
             url = f"http://{HOST}:{listener.getsockname()[1]}"
             print_text(f"faceline is up: {url}, data in {app.settings.data.resolve()}")
@@ -78,14 +85,15 @@ def serve(app: App) -> None:
 
 
 @contextmanager
-def working(app: App) -> Iterator[None]:
-    """Workers in threads; on leaving each finishes the message it holds."""
+def working(app: App, idle: bool = False) -> Iterator[None]:
+    """Workers in threads; on leaving each finishes the message it holds. idle: the models are loaded, nobody works."""
     stop = threading.Event()
     # Each thread works on a photo of its own: a matrix product that takes the other's core only makes both wait.
     threadpool_limits(1, "blas")
     app.analyzer()  # loads the models, or fails, before anybody is told that we are up
+    workers = [] if idle else app.workers()
     threads = [
-        threading.Thread(target=worker.run, args=(stop,), name=f"worker-{n}") for n, worker in enumerate(app.workers())
+        threading.Thread(target=worker.run, args=(stop,), name=f"worker-{n}") for n, worker in enumerate(workers)
     ]
     for thread in threads:
         thread.start()

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from faceline.engine.align import Template, chip
+from faceline.engine.align import DLIB_150, Template, chip, cut
 from faceline.engine.detector import Detections, Detector
 from faceline.engine.embed import Embedder
 from faceline.engine.networks import AttributeNetwork, AttributeNetworks
@@ -41,7 +41,7 @@ class Wanted:
 class Sighting:
     """A detection with what is cut from its frame, before embedding.
 
-    chip: uint8 (side, side, 3) RGB, aligned to the analyzer's template.
+    chip: uint8 (side, side, 3) RGB, cut to the analyzer's template.
     """
 
     face: Face
@@ -73,7 +73,7 @@ class Analyzer:
         self._networks.load(name)
 
     def embed_chips(self, chips: Sequence[Pixels]) -> list[Embedding]:
-        """chips: uint8 (side, side, 3) RGB each, aligned to the template."""
+        """chips: uint8 (side, side, 3) RGB each, cut to the template."""
         if not chips:
             return []
         return [Embedding(values, self.model) for values in self._embedder.embed(np.stack(chips))]
@@ -122,14 +122,17 @@ class Analyzer:
         return zip(emotions, mesh, gender, strict=True)
 
     def _describe(self, frame: Frame, pyramid: Pyramid, found: Detections, i: int) -> Sighting:
-        aligned = chip(pyramid, found.landmarks[i].astype(np.float32), self._template)
+        landmarks = found.landmarks[i].astype(np.float32)
+        seen = cut(pyramid, found.boxes[i], landmarks, self._template)
+        # Quality means the same whatever the model, so it is always judged on the same part of the face.
+        aligned = seen if self._template is DLIB_150 else chip(pyramid, landmarks, DLIB_150)
         x1, y1, x2, y2 = (float(v) * frame.scale for v in found.boxes[i])
         box = BoundingBox(round(x1, 1), round(y1, 1), round(x2 - x1, 1), round(y2 - y1, 1))
         points = np.round(found.landmarks[i] * frame.scale, 1)
         pose = head_pose(points)
         confidence = round(float(found.confidences[i]) * 100, 2)
         quality = assess(aligned, box, (frame.width, frame.height), pose, confidence)
-        return Sighting(Face(box, Landmarks.from_array(points), confidence, pose, quality), aligned)
+        return Sighting(Face(box, Landmarks.from_array(points), confidence, pose, quality), seen)
 
     def _embedded(self, sightings: list[list[Sighting]]) -> list[list[Face]]:
         embeddings = iter(self.embed_chips([s.chip for frame in sightings for s in frame]))

@@ -60,10 +60,13 @@ def cross_fitted_strangers(embeddings: Vector, people: NDArray[np.str_], seed: i
     )
 
 
-def stranger_pairs(embeddings: Vector, numbers: NDArray[np.intp], cohort: Cohort) -> StrangerPairs:
-    """numbers: (n,), the person's number of each row."""
-    normalised = cohort.normalise(embeddings)
-    scores = pair_scores(normalised, normalised)
+def stranger_pairs(embeddings: Vector, numbers: NDArray[np.intp], cohort: Cohort | None) -> StrangerPairs:
+    """numbers: (n,), the person's number of each row. cohort: None compares plain cosines."""
+    if cohort is None:
+        scores = embeddings @ embeddings.T
+    else:
+        normalised = cohort.normalise(embeddings)
+        scores = pair_scores(normalised, normalised)
     rows, columns = np.nonzero(np.triu(numbers[:, None] != numbers[None], 1))
     return StrangerPairs(scores[rows, columns], numbers[rows], numbers[columns], int(numbers.max()) + 1)
 

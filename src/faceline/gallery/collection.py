@@ -8,10 +8,11 @@ import numpy as np
 from faceline.gallery.enrolled import Enrolled
 from faceline.gallery.ports import FaceRecords
 from faceline.gallery.shelves import Role
-from faceline.similarity import Normalised, Rule, Scorer, Scores, pair_scores
+from faceline.similarity import Normalised, Rule, Scorer, Scores, pair_scores, similarity_at_rate
 from faceline.types import Candidate, Decision, Embedding, Face, FaceMatch, Identification
 
 _CHUNK = 20_000
+_RIVALS = 60  # people who are compared over all faces of a track
 _ROUNDING = 0.01  # similarities are told to two digits
 
 
@@ -51,6 +52,26 @@ class Collection:
         with self._lock:
             self._follow()
             return [self._identify(face, limit) for face in faces]
+
+    def identify_together(self, faces: Sequence[tuple[Face, float]], best: Face, limit: int = 5) -> Identification:
+        """One answer for several faces of one person, each with its weight; `best` is the face that the answer names.
+
+        Each person's evidence is the weighted mean of log10 of the false-match rates of their scores, so that one poor
+        frame decides nothing; the rule then decides as for one face. Raises ModelMismatchError as `identify` does.
+        """
+        known = [(face.embedding, weight) for face, weight in faces if face.embedding is not None]
+        if not known:
+            raise ValueError("identify_together needs faces with embeddings; analyze with embeddings=True")
+        heaviest = max(known, key=lambda each: each[1])[0]
+        with self._lock:
+            self._follow()
+            voted = self._voted(known)[: max(limit, 2)]
+            candidates = tuple(self._elected(name, log_rate, heaviest) for name, log_rate in voted)
+            people = self._enrolled.people()
+        decision = self.rule.decide(np.array([log_rate for _, log_rate in voted]), people)
+        name = candidates[0].name if decision is Decision.MATCH else None
+        similarity = candidates[0].similarity if candidates else 0.0
+        return Identification(best, decision, name, similarity, self.rule.threshold(people), candidates[:limit])
 
     def search(self, embedding: Embedding, limit: int = 5) -> tuple[list[Candidate], list[float]]:
         """The most similar people, best first, and log10 of the false-match rate of each one's score."""
@@ -150,6 +171,33 @@ class Collection:
         name = candidates[0].name if decision is Decision.MATCH else None
         similarity = candidates[0].similarity if candidates else 0.0
         return Identification(face, decision, name, similarity, self.rule.threshold(people), tuple(candidates[:limit]))
+
+    def _voted(self, known: Sequence[tuple[Embedding, float]]) -> list[tuple[str, float]]:
+        """People with the weighted mean of the log rates that they have with each face, best first.
+
+        Who is not among the sixty nearest of a face gets the last one's rate there. That is some ten thousand times
+        the rate that a name needs, so it names nobody.
+        """
+        total = sum(weight for _, weight in known)
+        rates = [dict(self._log_rates(embedding, _RIVALS)) for embedding, _ in known]
+        parts = [weight / total for _, weight in known]
+        last = [max(of_face.values(), default=0.0) for of_face in rates]
+        means = {
+            name: sum(p * of_face.get(name, far) for p, of_face, far in zip(parts, rates, last, strict=True))
+            for of_face in rates
+            for name in of_face
+        }
+        return sorted(means.items(), key=lambda each: each[1])
+
+    def _log_rates(self, embedding: Embedding, limit: int) -> list[tuple[str, float]]:
+        best = self._enrolled.best(Role.IDENTITY, self._normalised([embedding]), limit)
+        scores = np.array([score for _, score in best], dtype=np.float32)
+        rates = self.scorer.calibration.log_rate(scores).tolist()
+        return [(name, rate) for (name, _), rate in zip(best, rates, strict=True)]
+
+    def _elected(self, name: str, log_rate: float, embedding: Embedding) -> Candidate:
+        face_id, equal = self._enrolled.nearest(name, embedding.values)
+        return Candidate(name, 100.0 if equal else round(similarity_at_rate(10.0**log_rate), 2), face_id)
 
     def _candidate(self, name: str, score: float, embedding: Embedding) -> Candidate:
         face_id, equal = self._enrolled.nearest(name, embedding.values)

@@ -1,6 +1,7 @@
 """Named queues in SQLite: one row a message, claimed by one UPDATE … RETURNING; dead letters are rows with a reason."""
 
 import json
+import sqlite3
 import threading
 import time
 import uuid
@@ -8,40 +9,74 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from faceline.local.database import Database, Row
-from faceline.ports import DeadLetter, Message
+from faceline.ports import DeadLetter, Message, QueuedMessage
 
 _POLL_S = 0.05  # other processes cannot wake us
+_SWEEP_EVERY_S = 60.0
 _NOW_HELD = "message_id = ? AND lease = ? AND died_at IS NULL"
 Messages = list[Message]  # within the class, `list` is a verb
 
 
 class SqliteQueue:
-    """Implements `ports.Queue` and `ports.DeadLetters`. now: Unix time in seconds.
+    """Implements `ports.Queue`, `ports.DeadLetters` and `ports.Listening`. now: Unix time in seconds.
 
-    A lease that ran out is lost only once another delivery took the message: until then its holder may still
-    acknowledge. `depth` counts a message that waits for its delay as in flight.
+    remembers_s: how long deduplication ids are remembered from their sending on, and messages, dead or alive, are kept;
+    0: ids as long as their message, messages for good. A lease that ran out is lost only once another delivery took
+    the message: until then its holder may still acknowledge. `depth` counts a message that waits for its delay as in
+    flight.
     """
 
     def __init__(
-        self, database: Database, name: str, max_receives: int = 5, now: Callable[[], float] = time.time
+        self,
+        database: Database,
+        name: str,
+        max_receives: int = 5,
+        now: Callable[[], float] = time.time,
+        remembers_s: float = 0.0,
     ) -> None:
-        self.name, self.max_receives = name, max_receives
+        self.name, self.max_receives, self.remembers_s = name, max_receives, remembers_s
         self._database, self._now = database, now
         self._sent = threading.Condition()
+        self._sweep_at = 0.0
 
     def send(self, body: str, deduplication_id: str | None = None) -> str:
-        sql = """INSERT INTO messages (queue, message_id, deduplication_id, body, visible_at) VALUES (?, ?, ?, ?, ?)
-                 ON CONFLICT (queue, deduplication_id) DO UPDATE SET deduplication_id = excluded.deduplication_id
-                 RETURNING message_id"""
-        values = (self.name, uuid.uuid4().hex, deduplication_id, body, self._now())
-        message_id = str(self._database.rows(sql, values)[0][0])
+        message_id = self._send_once(body, deduplication_id) if self.remembers_s else self._send(body, deduplication_id)
         with self._sent:
             self._sent.notify_all()
         return message_id
 
+    def _send(self, body: str, deduplication_id: str | None) -> str:
+        sql = """INSERT INTO messages (queue, message_id, deduplication_id, body, visible_at) VALUES (?, ?, ?, ?, ?)
+                 ON CONFLICT (queue, deduplication_id) DO UPDATE SET deduplication_id = excluded.deduplication_id
+                 RETURNING message_id"""
+        values = (self.name, uuid.uuid4().hex, deduplication_id, body, self._now())
+        return str(self._database.rows(sql, values)[0][0])
+
+    def _send_once(self, body: str, deduplication_id: str | None) -> str:
+        message_id, now = uuid.uuid4().hex, self._now()
+        values = (self.name, deduplication_id or message_id, message_id, now + self.remembers_s)
+        with self._database.transaction() as connection:
+            _sweep(connection, now)
+            remember = "INSERT INTO sent VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
+            if connection.execute(remember, values).rowcount:
+                sql = "INSERT INTO messages (queue, message_id, body, visible_at) VALUES (?, ?, ?, ?)"
+                connection.execute(sql, (self.name, message_id, body, now))
+                return message_id
+            known = "SELECT message_id FROM sent WHERE queue = ? AND deduplication_id = ?"
+            return str(connection.execute(known, values[:2]).fetchone()[0])
+
+    def sweep(self) -> None:
+        """Deletes what was kept long enough, in every queue that remembers."""
+        self._sweep_at = self._now() + _SWEEP_EVERY_S
+        if self._database.rows("SELECT 1 FROM sent WHERE expires_at <= ? LIMIT 1", (self._now(),)):
+            with self._database.transaction() as connection:
+                _sweep(connection, self._now())
+
     def receive(self, limit: int = 1, lease_s: float = 60.0, wait_s: float = 0.0) -> Messages:
         deadline = time.monotonic() + wait_s
         while True:
+            if self.remembers_s and self._now() >= self._sweep_at:
+                self.sweep()
             messages = self._claim(limit, lease_s) if self._any_visible() else []
             remaining_s = deadline - time.monotonic()
             if messages or remaining_s <= 0:
@@ -82,6 +117,28 @@ class SqliteQueue:
         named = None if message_ids is None else json.dumps(list(message_ids))
         return self._database.write(sql, (self._now(), self.name, named, named))
 
+    def newest(self) -> int:
+        return int(self._database.rows("SELECT coalesce(max(id), 0) FROM messages")[0][0])
+
+    def after(self, number: int, limit: int = 100) -> Sequence[QueuedMessage]:
+        sql = """SELECT id, message_id, body FROM messages WHERE queue = ? AND id > ? AND died_at IS NULL
+                 ORDER BY id LIMIT ?"""
+        return [QueuedMessage(*row) for row in self._database.rows(sql, (self.name, number, limit))]
+
+    def remove(self, message_id: str) -> bool:
+        sql = "DELETE FROM messages WHERE queue = ? AND message_id = ?"
+        return self._database.write(sql, (self.name, message_id), durable=False) == 1
+
+    def rewrite(self, change: Callable[[str], str | None]) -> int:
+        """Replaces the bodies for which `change` gives another one, so that the old ones are in no file; how many."""
+        with self._database.erasing() as (connection, traces):
+            rows = connection.execute("SELECT id, body FROM messages WHERE queue = ?", (self.name,)).fetchall()
+            changed = [(new, number, old) for number, old in rows if (new := change(old)) is not None]
+            for new, number, old in changed:
+                connection.execute("UPDATE messages SET body = ? WHERE id = ?", (new, number))
+                traces.append(old.encode())
+        return len(changed)
+
     def _any_visible(self) -> bool:
         # Reading first keeps idle workers from taking the write lock twenty times a second.
         sql = "SELECT 1 FROM messages WHERE queue = ? AND died_at IS NULL AND visible_at <= ? LIMIT 1"
@@ -117,6 +174,12 @@ class SqliteQueue:
         sql = """SELECT message_id, body, receive_count, reason, died_at FROM messages
                  WHERE queue = ? AND died_at IS NOT NULL ORDER BY died_at, id LIMIT ?"""
         return [_dead_letter(row) for row in self._database.rows(sql, (self.name, limit))]
+
+
+def _sweep(connection: sqlite3.Connection, now: float) -> None:
+    messages = "DELETE FROM messages WHERE message_id IN (SELECT message_id FROM sent WHERE expires_at <= ?)"
+    connection.execute(messages, (now,))
+    connection.execute("DELETE FROM sent WHERE expires_at <= ?", (now,))
 
 
 def _dead_letter(row: Row) -> DeadLetter:

@@ -62,4 +62,36 @@ STATE: tuple[Step, ...] = (
         PRIMARY KEY (bucket, key)
     ) WITHOUT ROWID;
     """,
+    """
+    CREATE TABLE video_jobs (
+        job_id TEXT PRIMARY KEY,
+        token TEXT UNIQUE,
+        task TEXT NOT NULL,
+        attempt INTEGER NOT NULL DEFAULT 0,
+        started_at REAL NOT NULL,
+        ended_at REAL,
+        outcome TEXT
+    );
+    CREATE INDEX ended_video_jobs ON video_jobs (ended_at, started_at);
+
+    CREATE TABLE video_sightings (
+        position INTEGER PRIMARY KEY AUTOINCREMENT,
+        job_id TEXT NOT NULL REFERENCES video_jobs (job_id) ON DELETE CASCADE,
+        time_ms INTEGER NOT NULL,
+        person INTEGER,
+        face BLOB NOT NULL
+    );
+    CREATE INDEX sightings_by_time ON video_sightings (job_id, position);
+    CREATE INDEX sightings_by_person ON video_sightings (job_id, person, position);
+    """,
+    """
+    CREATE TABLE sent (
+        queue TEXT NOT NULL,
+        deduplication_id TEXT NOT NULL,
+        message_id TEXT NOT NULL,
+        expires_at REAL NOT NULL,
+        PRIMARY KEY (queue, deduplication_id)
+    ) WITHOUT ROWID;
+    CREATE INDEX sent_by_end ON sent (expires_at);
+    """,
 )

@@ -1,8 +1,9 @@
 """The JSON that faceline writes and prints: one function for each document, so that every way out gives the same."""
 
+from collections.abc import Sequence
 from typing import Any
 
-from faceline.types import BoundingBox, Comparison, Emotion, Enrolment, Face, Frame, Identification
+from faceline.types import Appearance, BoundingBox, Comparison, Emotion, Enrolment, Face, Frame, Identification
 
 
 def box_document(box: BoundingBox) -> dict[str, float]:
@@ -60,6 +61,33 @@ def detection_document(source: str, frame: Frame | None, faces: list[Face], erro
 def identified_document(source: str, found: list[Identification], error: str | None) -> dict[str, Any]:
     """What `faceline identify --json` prints for one photo."""
     return {"source": source, "kind": "photo", "faces": [identification_document(i) for i in found], "error": error}
+
+
+def appearance_document(appearance: Appearance) -> dict[str, Any]:
+    """Who appears, from when to when; `box` is where the best frame shows them."""
+    document = identification_document(appearance.who)
+    times = {"first_s": appearance.first_s, "last_s": appearance.last_s, "best_frame_s": appearance.best_frame_s}
+    return {
+        "number": appearance.number,
+        **{key: document[key] for key in ("decision", "name", "similarity")},
+        **{key: round(value, 3) for key, value in times.items()},
+        "box": document["box"],
+        "frames": appearance.frames,
+        **{key: document[key] for key in ("threshold", "candidates")},
+    }
+
+
+def identified_clip_document(
+    source: str, duration_s: float | None, found: Sequence[Appearance], error: str | None
+) -> dict[str, Any]:
+    """What `faceline identify --json` prints for one clip; a damaged one has both, appearances and an error."""
+    return {
+        "source": source,
+        "kind": "video",
+        "duration_s": None if duration_s is None else round(duration_s, 3),
+        "appearances": [appearance_document(appearance) for appearance in found],
+        "error": error,
+    }
 
 
 def comparison_document(comparison: Comparison) -> dict[str, Any]:

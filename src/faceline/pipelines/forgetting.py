@@ -1,7 +1,7 @@
 """A person, gone from all that faceline keeps: face records, enrolment uploads, names in records and results."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from faceline.gallery.names import user_id_of
 from faceline.gallery.newface import SENT
 from faceline.gallery.ports import FaceRecords, People
 from faceline.pipelines.images import Places
+from faceline.pipelines.video_outputs import Outputs
 from faceline.ports import ObjectStore, Receipts, Records
 
 _MAX_DOCUMENT_BYTES = 50_000_000
@@ -19,10 +20,10 @@ _MAX_DOCUMENT_BYTES = 50_000_000
 @dataclass(frozen=True, slots=True)
 class Forgotten:
     """removed: collection → face records deleted there, 0 where the person had none. uploads: objects under the enroll
-    prefix that were deleted.
+    prefix that were deleted, and gallery files that the person was taken out of.
 
-    records, results: rows and `processed/….json` that named the person and no longer do. photos: where other photos
-    came from; they are the user's and stay.
+    records, results: rows and results of photos and clips that named the person and no longer do. photos: where other
+    photos came from; they are the user's and stay.
     """
 
     name: str
@@ -35,7 +36,10 @@ class Forgotten:
 
 @dataclass(frozen=True, slots=True)
 class Eraser:
-    """Deletes people. What it deletes is overwritten in the database files, not only unlinked."""
+    """Deletes people. What it deletes is overwritten in the database files, not only unlinked.
+
+    outputs: results of clips. forget_in_gallery: takes a name out of a gallery file, if the source is one.
+    """
 
     face_records: FaceRecords
     people: People
@@ -43,9 +47,14 @@ class Eraser:
     records: Records
     receipts: Receipts
     places: Places
+    outputs: Outputs
+    forget_in_gallery: Callable[[str, str], bool]
 
-    def forget(self, name: str, collections: Sequence[str], with_results: bool) -> Forgotten:
-        """with_results: also from records and results. Raises NotFoundError when nothing anywhere names the person."""
+    def forget(self, name: str, collections: Sequence[str], photos: bool, clips: bool) -> Forgotten:
+        """photos, clips: also from their records and results.
+
+        Raises NotFoundError when nothing anywhere names the person.
+        """
         removed: dict[str, int] = {}
         sources: list[str] = []
         for collection in collections:
@@ -55,9 +64,9 @@ class Eraser:
                 removed[collection] = self.face_records.remove(collection, [record.face_id for record in known])
             if self._delete_person(collection, name):
                 removed.setdefault(collection, 0)
-        uploads = [source for source in sources if self._delete_upload(source)]
-        records = self.records.forget(name) if with_results else 0
-        results = self._clean_results(name) if with_results else 0
+        uploads = [source for source in dict.fromkeys(sources) if self._delete_upload(source, name)]
+        records = self.records.forget(name) if photos else 0
+        results = (self._clean_results(name) if photos else 0) + (self.outputs.forget(name) if clips else 0)
         if not removed and not records and not results:
             where = ", ".join(collections) or "any collection"
             raise NotFoundError(f"nobody called {name} is in {where}; see `faceline collections`")
@@ -75,8 +84,10 @@ class Eraser:
         self.people.delete(collection, person.user_id)
         return True
 
-    def _delete_upload(self, source: str) -> bool:
+    def _delete_upload(self, source: str, name: str) -> bool:
         """Deletes an enrolment photo from our own bucket, with its receipt, so that it can be enrolled again later."""
+        if self.forget_in_gallery(source, name):
+            return True
         start = f"{self.places.bucket}/{self.places.enroll_prefix}"
         if not source.startswith(start):
             return False

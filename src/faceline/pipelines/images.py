@@ -17,7 +17,8 @@ from faceline.gallery.enrolment import Outcome, Photo
 from faceline.gallery.sources import label_of
 from faceline.images import ImageLimits, decode
 from faceline.pipelines.documents import box_document, emotion_documents, face_document, identification_document
-from faceline.ports import ClaimState, ObjectInfo, ObjectStore, Receipts, Record, Records
+from faceline.pipelines.owning import owns
+from faceline.ports import ObjectInfo, ObjectStore, Receipts, Record, Records
 from faceline.types import Decision, Face, Frame, Identification
 
 _log = logging.getLogger("faceline.pipelines.images")
@@ -122,20 +123,9 @@ class ImagePipeline:
         """`processed/<dirs>/<stem>.json`, or with the whole file name where another photo owns that."""
         inner = PurePosixPath(event.key.removeprefix(self.places.input_prefix))
         short = f"{self.places.processed_prefix}{inner.with_suffix('.json')}"
-        if self._owns(event, short):
+        if owns(self.receipts, f"{event.bucket}/{short}", event.key):
             return short
         return f"{self.places.processed_prefix}{inner}.json"
-
-    def _owns(self, event: ObjectCreated, target: str) -> bool:
-        """The first photo to claim a result's name keeps it for good."""
-        name = f"owner:{event.bucket}/{target}"
-        claim = self.receipts.claim(name, lease_s=10)
-        while claim.state is ClaimState.BUSY:  # another worker is between its two puts, or died there
-            time.sleep(0.02)
-            claim = self.receipts.claim(name, lease_s=10)
-        if claim.state is ClaimState.DONE:
-            return claim.result == event.key
-        return self.receipts.complete(name, claim.token, event.key) or self._owns(event, target)
 
     def _rows(
         self, info: ObjectInfo, timestamp: str, faces: list[Face], found: list[Identification], error: str | None

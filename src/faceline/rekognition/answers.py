@@ -7,6 +7,7 @@ import uuid
 from typing import Any
 
 from faceline.gallery.names import user_id_of
+from faceline.ports import VideoFacts
 from faceline.types import BoundingBox, Emotion, Face, FaceRecord, Landmarks, Point
 
 MODEL_VERSION = "1.0"  # IndexFacesModelVersion takes digits and dots only; FaceModelVersion has the model's whole id
@@ -82,6 +83,19 @@ def face_document(record: FaceRecord) -> Document:
     if record.person is not None:
         document["UserId"] = user_id_of(record.person)
     return document
+
+
+def video_metadata(video: VideoFacts) -> Document:
+    """A `VideoMetadata`."""
+    metadata: Document = {
+        "DurationMillis": video.duration_ms,
+        "FrameWidth": video.width,
+        "FrameHeight": video.height,
+    }
+    if video.fps is not None:
+        metadata["FrameRate"] = round(video.fps, 3)
+    said = {"Codec": video.codec, "Format": video.container}
+    return metadata | {name: text for name, text in said.items() if text is not None}
 
 
 def _landmarks(landmarks: Landmarks, size: tuple[int, int]) -> list[Document]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from faceline.access_keys import KeyScope
-from faceline.rekognition import collections, detection, indexing, searches, shapes, users
+from faceline.rekognition import collections, detection, indexing, searches, shapes, users, videos
 from faceline.rekognition.answers import Document
 from faceline.rekognition.call import Call
 
@@ -22,7 +22,9 @@ _IMAGE = frozenset({"ImageTooLargeException", "InvalidImageFormatException", "In
 _MISSING = frozenset({"ResourceNotFoundException"})
 _QUOTA = frozenset({"ServiceQuotaExceededException"})
 _PAGED = frozenset({"InvalidPaginationTokenException"})
-_USER = frozenset({"ConflictException", "IdempotentParameterMismatchException"})
+_REPEATED = frozenset({"IdempotentParameterMismatchException"})
+_USER = _REPEATED | {"ConflictException"}
+_VIDEO = _REPEATED | {"InvalidS3ObjectException", "LimitExceededException", "VideoTooLargeException"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,10 @@ OPERATIONS: dict[str, Operation] = {
     "TagResource": Operation(shapes.TagResource, collections.tag_resource, _ALL, _MISSING | _QUOTA),
     "UntagResource": Operation(shapes.UntagResource, collections.untag_resource, _ALL, _MISSING),
     "ListTagsForResource": Operation(shapes.ListTagsForResource, collections.list_tags_for_resource, _READ, _MISSING),
+    "StartFaceDetection": Operation(shapes.StartFaceDetection, videos.start_face_detection, _READ, _VIDEO),
+    "GetFaceDetection": Operation(shapes.OfVideoJob, videos.get_face_detection, _READ, _MISSING | _PAGED),
+    "StartFaceSearch": Operation(shapes.StartFaceSearch, videos.start_face_search, _READ, _VIDEO | _MISSING),
+    "GetFaceSearch": Operation(shapes.GetFaceSearch, videos.get_face_search, _READ, _MISSING | _PAGED),
 }
 
 # The rest of Amazon Rekognition, which faceline does not do.
@@ -103,9 +109,7 @@ NOT_OFFERED = frozenset(
         "GetCelebrityInfo",
         "GetCelebrityRecognition",
         "GetContentModeration",
-        "GetFaceDetection",
         "GetFaceLivenessSessionResults",
-        "GetFaceSearch",
         "GetLabelDetection",
         "GetMediaAnalysisJob",
         "GetPersonTracking",
@@ -120,8 +124,6 @@ NOT_OFFERED = frozenset(
         "RecognizeCelebrities",
         "StartCelebrityRecognition",
         "StartContentModeration",
-        "StartFaceDetection",
-        "StartFaceSearch",
         "StartLabelDetection",
         "StartMediaAnalysisJob",
         "StartPersonTracking",

@@ -40,24 +40,33 @@ def photo_of(call: Call, image: Image, member: str = "Image") -> Photo:
     if image.bytes is not None:
         return _decoded(call, image.bytes, member, call.app.settings.quota_image_bytes)
     assert image.s3_object is not None
+    data, source = _stored(call.app, *place_of(call, image.s3_object, member))
+    return _decoded(call, data, source, call.app.settings.quota_object_bytes)
+
+
+def place_of(call: Call, place: S3Object, member: str) -> tuple[str, str]:
+    """Bucket and key, for a key pair that may read stored objects. Raises WireError."""
     if call.key.scope is KeyScope.DETECT:
         raise WireError(
             "AccessDeniedException", f"the key {call.key.name} is for photos that it sends, not stored ones"
         )
-    data, source = _stored(call.app, image.s3_object, member)
-    return _decoded(call, data, source, call.app.settings.quota_object_bytes)
-
-
-def _stored(app: App, place: S3Object, member: str) -> tuple[bytes, str]:
     if not place.bucket or not place.name:
         raise invalid(f"{member}.S3Object needs Bucket and Name")
-    source = f"{place.bucket}/{place.name}"
     if place.version not in (None, "null"):  # what S3 calls the one version of an object in a bucket without versions
-        raise _not_there(f"{source} has no version {place.version}; buckets here keep one version, leave Version out")
+        source = f"{place.bucket}/{place.name}"
+        raise not_there(f"{source} has no version {place.version}; buckets here keep one version, leave Version out")
+    return place.bucket, place.name
+
+
+def not_there(message: str) -> WireError:
+    return WireError("InvalidS3ObjectException", message)
+
+
+def _stored(app: App, bucket: str, key: str) -> tuple[bytes, str]:
     try:
-        return app.objects.get(place.bucket, place.name, app.settings.quota_object_bytes)[1], source
+        return app.objects.get(bucket, key, app.settings.quota_object_bytes)[1], f"{bucket}/{key}"
     except (NotFoundError, ObjectKeyError) as error:
-        raise _not_there(f"{error}; check the bucket and the name") from error
+        raise not_there(f"{error}; check the bucket and the name") from error
     except InputError as error:
         raise _too_large(str(error)) from error
 
@@ -80,10 +89,6 @@ def _decoded(call: Call, data: bytes, source: str, max_bytes: int) -> Photo:
     if min(frame.width, frame.height) < least:
         raise invalid(f"{source}: {frame.width} × {frame.height} pixels; both sides need at least {least}")
     return Photo(data, frame, source)
-
-
-def _not_there(message: str) -> WireError:
-    return WireError("InvalidS3ObjectException", message)
 
 
 def _too_large(message: str) -> WireError:

@@ -6,7 +6,7 @@ Lengths, ranges, patterns and enumerations: Amazon Rekognition API reference, 20
 
 from typing import Annotated, Literal
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
 Percent = Annotated[float, Meta(ge=0, le=100)]
 CollectionId = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[a-zA-Z0-9_.\-]+\Z")]
@@ -14,6 +14,10 @@ FaceId = Annotated[str, Meta(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9
 UserId = Annotated[str, Meta(min_length=1, max_length=128, pattern=r"^[a-zA-Z0-9_.\-:]+\Z")]
 ExternalImageId = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[a-zA-Z0-9_.\-:]+\Z")]
 RequestToken = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[a-zA-Z0-9\-_]+\Z")]
+JobId = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[a-zA-Z0-9\-_]+\Z")]
+JobTag = Annotated[str, Meta(min_length=1, max_length=1024, pattern=r"^[a-zA-Z0-9_.\-:+=\/]+\Z")]
+TopicArn = Annotated[str, Meta(pattern=r"^(^arn:aws:sns:.*:\w{12}:.+$)\Z")]
+RoleArn = Annotated[str, Meta(pattern=r"^arn:aws:iam::\d{12}:role/?[a-zA-Z_0-9+=,.@\-_/]+\Z")]
 PageToken = Annotated[str, Meta(max_length=255)]
 # The API's \p{L}, \p{Z} and \p{N} are checked by `tags`: Python's patterns do not know them.
 TagKey = Annotated[str, Meta(min_length=1, max_length=128)]
@@ -168,3 +172,40 @@ class UntagResource(Members, frozen=True, kw_only=True):
 
 class ListTagsForResource(Members, frozen=True, kw_only=True):
     resource_arn: ResourceArn
+
+
+class Video(Members, frozen=True, kw_only=True):
+    s3_object: S3Object | None = None
+
+
+class NotificationChannel(Members, frozen=True, kw_only=True):
+    sns_topic_arn: TopicArn = field(name="SNSTopicArn")
+    role_arn: RoleArn
+
+
+class StartFaceDetection(Members, frozen=True, kw_only=True):
+    video: Video
+    client_request_token: RequestToken | None = None
+    notification_channel: NotificationChannel | None = None
+    face_attributes: Literal["DEFAULT", "ALL"] | None = None
+    job_tag: JobTag | None = None
+
+
+class StartFaceSearch(OfCollection, frozen=True, kw_only=True):
+    video: Video
+    client_request_token: RequestToken | None = None
+    face_match_threshold: Percent | None = None
+    notification_channel: NotificationChannel | None = None
+    job_tag: JobTag | None = None
+
+
+class OfVideoJob(Members, frozen=True, kw_only=True):
+    """GetFaceDetection; the other adds to it. max_results: more than 1,000 counts as 1,000, as the API says."""
+
+    job_id: JobId
+    max_results: Annotated[int, Meta(ge=1)] | None = None
+    next_token: PageToken | None = None
+
+
+class GetFaceSearch(OfVideoJob, frozen=True, kw_only=True):
+    sort_by: Literal["INDEX", "TIMESTAMP"] | None = None

@@ -154,7 +154,7 @@ class Decoder:
             raise RefusedError(
                 Reason.LIMIT,
                 f"lasts {time_s:,.0f} s or longer, over the limit of {self.request.max_duration_s:,.0f} s; cut it, or "
-                "raise max_duration_s",
+                "raise max_video_s",
             )
 
     @property
@@ -178,7 +178,8 @@ class Decoder:
         """first: a frame of the clip, for its orientation, which FFmpeg tells with frames only."""
         width, height = square_size(first, self.stream)
         turns, mirrored = orientation(first)
-        return Info(width, height, turns, mirrored, _duration_s(self), self.clock.fps, self.stream.frames or None)
+        frames, names = self.stream.frames or None, (self.stream.codec_context.name, self.container.format.long_name)
+        return Info(width, height, turns, mirrored, _duration_s(self), self.clock.fps, frames, *names)
 
 
 def _video_stream(container: "InputContainer") -> "VideoStream":
@@ -197,7 +198,7 @@ def _prepare(stream: "VideoStream", request: Request) -> None:
         raise RefusedError(
             Reason.LIMIT,
             f"claims {stream.width:,} × {stream.height:,} pixels, over the limit of {request.max_pixels / 1e6:,.1f} "
-            "million; scale it down, or raise max_pixels",
+            "million; scale it down, or raise max_video_pixels",
         )
     # "aggressive" notices damage that would else be shown: 13 of 14 such frames of a real clip, none of a sound one.
     stream.codec_context.options = {"max_pixels": str(request.max_pixels), "err_detect": "aggressive"}

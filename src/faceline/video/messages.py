@@ -17,6 +17,7 @@ HEAD = struct.Struct("<4sBI")  # magic, kind, length of the body in bytes; a fra
 _FRAME = struct.Struct("<IIIIIBBdQ")
 _MAX_BODY = 65_536
 _MAX_SIDE = 2**16
+_MAX_NAME = 100
 
 
 class Kind(IntEnum):
@@ -61,7 +62,10 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Info:
-    """width, height: as stored, with square pixels. turns: quarter turns clockwise that make it upright."""
+    """width, height: as stored, with square pixels. turns: quarter turns clockwise that make it upright.
+
+    codec, container: as FFmpeg names them.
+    """
 
     width: int
     height: int
@@ -70,6 +74,8 @@ class Info:
     duration_s: float | None
     fps: float | None
     frames: int | None
+    codec: str | None = None
+    container: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,9 +150,11 @@ def info(body: bytes) -> Info:
     try:
         found = Info(**fields)
         numbers = [found.width, found.height, found.turns, found.duration_s or 0, found.fps or 0, found.frames or 0]
-        if all(0 <= float(number) < 1e12 for number in numbers):
+        names = [found.codec or "", found.container or ""]
+        sound = all(len(name) <= _MAX_NAME and name.isascii() and name.isprintable() for name in names)
+        if sound and all(0 <= float(number) < 1e12 for number in numbers):
             return found
-    except (TypeError, ValueError) as error:
+    except (AttributeError, TypeError, ValueError) as error:
         raise GarbledError(f"{fields} describes no clip") from error
     raise GarbledError(f"{fields} describes no clip")
 

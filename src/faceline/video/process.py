@@ -79,7 +79,7 @@ def decoder_process(clip: int, request: Request, timeout_s: float) -> Iterator[D
     """clip: an open descriptor of the file. timeout_s: how long it may say nothing while somebody listens."""
     # Its own group: Ctrl-C is for us to handle.
     process = subprocess.Popen(  # noqa: S603
-        [*PROGRAM, request.text()], stdin=clip, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=_environment(),
+        [*PROGRAM, request.text()], stdin=clip, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment(),
         bufsize=0, pipesize=_PIPE_BYTES, process_group=0,
     )  # fmt: skip
     assert process.stdout is not None
@@ -91,6 +91,6 @@ def decoder_process(clip: int, request: Request, timeout_s: float) -> Iterator[D
             process.wait()
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     # Each of glibc's arenas takes address space, which the memory limit counts.
     return {name: os.environ[name] for name in _KEPT if name in os.environ} | {"MALLOC_ARENA_MAX": "2"}

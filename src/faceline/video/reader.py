@@ -17,7 +17,7 @@ _CLIP, _MESSAGES = 0, 1
 def main() -> None:
     """Ends without an error's status when everything was said, also when that is an error."""
     request = Request.of_text(sys.argv[1])
-    out = _private_output()
+    out = private_output()
     _give_up(request)
     try:
         write(out, _said(out, request))
@@ -29,16 +29,19 @@ def _said(out: int, request: Request) -> bytes:
     """Sends every message but the last one, which it returns."""
     try:
         from faceline.video.streaming import stream  # noqa: PLC0415 - PyAV, under the limits
-    except ImportError as error:
+    except ModuleNotFoundError as error:
         return pack(Kind.ERROR, Failure(Reason.NO_READER, str(error)))
+    except ImportError as error:  # its libraries find no room, or are broken
+        text = f"PyAV cannot be loaded with {request.memory_mb:,} MB ({error}); raise video_memory_mb"
+        return pack(Kind.ERROR, Failure(Reason.LIMIT, text))
     try:
         return stream(out, _CLIP, request)
     except MemoryError:
-        text = f"needs more than {request.memory_mb:,} MB to decode; scale it down, or raise memory_mb"
+        text = f"needs more than {request.memory_mb:,} MB to decode; scale it down, or raise video_memory_mb"
         return pack(Kind.ERROR, Failure(Reason.LIMIT, text))
 
 
-def _private_output() -> int:
+def private_output() -> int:
     """What some library prints must not get among the messages."""
     out = os.dup(_MESSAGES)
     nowhere = os.open(os.devnull, os.O_WRONLY)

@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from http import HTTPStatus
-from typing import IO, Any, BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -20,10 +20,12 @@ from faceline.app import App
 from faceline.errors import FacelineError, UsageError
 from faceline.ports import ObjectInfo, RecordQuery
 from faceline.web.access import Access
+from faceline.web.frames import Frames
 from faceline.web.problems import faceline_error, gone, http_error, problem
+from faceline.web.queues import Queues
+from faceline.web.uploads import IN_MEMORY, received
 
 Handler = Callable[[Request], Awaitable[Response]]
-_IN_MEMORY = 1_000_000  # bytes of an upload kept in memory before a temporary file takes over
 _QUERY = ("image", "person", "since", "until", "status")
 _WELCOME = f"""faceline {__version__} is up.
 
@@ -31,19 +33,22 @@ PUT  /buckets/{{bucket}}/{{key}}    upload a photo
 GET  /buckets/{{bucket}}/{{key}}    read an object, e.g. processed/….json
 GET  /buckets/{{bucket}}?prefix=   list objects
 GET  /records                    what was found, a row a face
+POST /frames                     look for a face in a frame; the answer comes by a queue
+GET  /queues/{{name}}/messages     receive from it; /queues/{{name}}/events tells
 GET  /healthz, /readyz           state
 
 POST /                           the Amazon Rekognition face API: boto3.client("rekognition", endpoint_url=…)
 
-The first four need `Authorization: Bearer <key>`; the key is in the data directory's admin.key. Requests to the
-Rekognition API are signed with a key of the data directory's credentials file.
+All but the state and the last need `Authorization: Bearer <key>`; the key is in the data directory's admin.key.
+Requests to the Rekognition API are signed with a key of the data directory's credentials file.
 """
 
 
 def create(app: App, key: str, announce: Callable[[ObjectInfo], Any], rekognition: Handler | None = None) -> Starlette:
     """key: the admin key. announce: called with each uploaded object that starts work.
 
-    rekognition: answers `POST /`, which carries signatures of its own instead of the key; None: nobody does.
+    rekognition: answers `POST /`, which carries signatures of its own instead of the key; None: nobody does. What it
+    gives has `state.queues`, whose `close` ends the requests that wait for messages.
     """
     endpoints = _Endpoints(app, announce)
     routes = [
@@ -56,10 +61,14 @@ def create(app: App, key: str, announce: Callable[[ObjectInfo], Any], rekognitio
         Route("/buckets/{bucket}/{key:path}", endpoints.put_object, methods=["PUT"]),
         Route("/buckets/{bucket}/{key:path}", endpoints.delete_object, methods=["DELETE"]),
     ]
+    queues = Queues(app)
+    routes += [*Frames(app).routes(), *queues.routes()]
     if rekognition is not None:
         routes.append(Route("/", rekognition, methods=["POST"]))
     handlers = {FacelineError: faceline_error, HTTPException: http_error, ClientDisconnect: gone}
-    return Starlette(routes=routes, middleware=[Middleware(Access, key=key)], exception_handlers=handlers)
+    starlette = Starlette(routes=routes, middleware=[Middleware(Access, key=key)], exception_handlers=handlers)
+    starlette.state.queues = queues
+    return starlette
 
 
 class _Endpoints:
@@ -105,8 +114,8 @@ class _Endpoints:
 
     async def put_object(self, request: Request) -> Response:
         bucket, key = request.path_params["bucket"], request.path_params["key"]
-        with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as file:
-            if not await _received(request, file, self._app.settings.max_upload_bytes):
+        with tempfile.SpooledTemporaryFile(max_size=IN_MEMORY) as file:
+            if not await received(request, file, self._app.settings.max_upload_bytes):
                 limit = f"{self._app.settings.max_upload_bytes} bytes; raise max_upload_bytes or send a smaller file"
                 detail = f"{key}: larger than {limit}"
                 return problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail, {"Connection": "close"})
@@ -119,21 +128,6 @@ class _Endpoints:
         bucket, key = request.path_params["bucket"], request.path_params["key"]
         await run_in_threadpool(self._app.delete_object, bucket, key)
         return Response(status_code=HTTPStatus.NO_CONTENT)
-
-
-async def _received(request: Request, file: IO[bytes], limit: int) -> bool:
-    """Writes the body into `file`; False, without reading on, once it is known to have more than `limit` bytes."""
-    said = request.headers.get("content-length", "0")
-    if re.fullmatch("[0-9]{1,18}", said) and int(said) > limit:
-        return False
-    size = 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > limit:
-            return False
-        file.write(chunk)
-    file.seek(0)
-    return True
 
 
 def _limit(text: str) -> int:
