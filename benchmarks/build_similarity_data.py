@@ -29,7 +29,7 @@ def main() -> None:
     photos = embed_photos(labelled, open_analyzer(settings), image_limits(settings), worker_count(settings))
     cohort = invent(photos.embeddings, photos.people)
     scaled = np.rint(cohort.vectors / np.abs(cohort.vectors).max() * 127).astype(np.int8)
-    np.savez_compressed(DATA / f"{BUILTIN.data}.cohort.npz", vectors=scaled, top=cohort.top)
+    np.savez_compressed(DATA / f"{BUILTIN.shipped}.cohort.npz", vectors=scaled, top=cohort.top)
     fitted = fit(cross_fitted_strangers(photos.embeddings, photos.people))
     document = {
         "model": BUILTIN.model,
@@ -41,7 +41,7 @@ def main() -> None:
         "stranger_pairs": fitted.stranger_pairs,
         "made": datetime.now(UTC).date().isoformat(),
     }
-    (DATA / f"{BUILTIN.data}.calibration.json").write_text(json.dumps(document, indent=1) + "\n")
+    (DATA / f"{BUILTIN.shipped}.calibration.json").write_text(json.dumps(document, indent=1) + "\n")
     print(json.dumps(document, indent=1))
 
 

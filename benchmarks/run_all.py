@@ -39,6 +39,8 @@ def commands(given: argparse.Namespace) -> list[list[str]]:
         [_script("enrolment"), *data, *(["--photos", "300"] if quick else [])],
         [_script("search"), *compared, *few],
         [_script("load"), *data, *compared, *(["--requests", "100", "--long", "500"] if quick else [])],
+        [_script("frames"), *data, *(["--requests", "10"] if quick else [])],
+        [_script("videos"), *data, *compared, *(["--quick"] if quick else [])],
         *([] if quick else [[_script("accuracy"), str(given.data / "lfw")]]),
     ]
 

@@ -14,7 +14,6 @@ from faceline.gallery.collection import Collection
 from faceline.gallery.transfer import Gallery, check_names, give_out, take_in
 from faceline.loading import image_limits, wanted, worker_count
 from faceline.local.queue import SqliteQueue
-from faceline.models.importers.torch_gallery import gallery_bytes, read_gallery
 from faceline.models.spaces import Space, space_named
 from faceline.pipelines.clips import video_limits
 from faceline.pipelines.receipted import Receipted
@@ -102,6 +101,8 @@ class VideoWorkflow:
         collection: `gallery_name` unless named. Raises InputError, and ModelMismatchError when the collection has
         faces of another model; ModelError without the network that made them.
         """
+        from faceline.models.importers.torch_gallery import read_gallery  # noqa: PLC0415 (few need it)
+
         space = self._facenet()
         vectors, names = read_gallery(data, source)
         gallery = Gallery(vectors, names, space.model, TEMPLATES[space.template].side)
@@ -115,6 +116,8 @@ class VideoWorkflow:
 
         Raises NotFoundError, and UsageError for embeddings of another model or when nobody is in the collection.
         """
+        from faceline.models.importers.torch_gallery import gallery_bytes  # noqa: PLC0415 (few need it)
+
         model = self._storage.collections.model(collection)
         if model != self._facenet().model:
             raise UsageError(f"{collection} has embeddings of {model}; a data.pt takes those of facenet only")
@@ -125,6 +128,8 @@ class VideoWorkflow:
 
     def forget_in_gallery(self, source: str, name: str) -> bool:
         """Takes a person out of the gallery file that their face records came from; whether `source` is one."""
+        from faceline.models.importers.torch_gallery import gallery_bytes, read_gallery  # noqa: PLC0415 (few need it)
+
         bucket, _, key = source.partition("/")
         if bucket != self.names.embeddings:
             return False

@@ -82,7 +82,7 @@ def test_a_photo_that_the_engine_cannot_bear_is_given_up_and_said_so(
         assert "dead-letters" in result.json[0]["error"]
         assert result.json[0]["result"] == {"status": "dead"}
     (letter,) = cli("dead-letters", "list", "--json").json
-    assert set(letter) == {"message_id", "body", "receive_count", "reason", "died_at"}
+    assert set(letter) == {"queue", "message_id", "body", "receive_count", "reason", "died_at"}
     assert "RuntimeError: the engine broke" in letter["reason"]
     assert "bad.png" in cli("dead-letters", "list").out
     assert cli("dead-letters", "redrive", "absent", "--json").json == {"redriven": 0}

@@ -315,7 +315,7 @@ def test_a_picture_that_claims_60000_by_60000_pixels_is_refused(tmp_path: Path) 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits address space")
 def test_a_decoder_that_needs_too_much_memory_is_stopped(tmp_path: Path) -> None:
     path = clip(tmp_path / "large.mp4", [0, 1, 2], width=3840, height=2160)
-    with pytest.raises(VideoLimitError, match="needs more than 150 MB to decode; .* raise video_memory_mb"):
+    with pytest.raises(VideoLimitError, match=r"needs more than 150 MB to decode; .* raise video_memory_mb"):
         list(videos.frames(path, VideoLimits(memory_mb=150)))
 
 

@@ -36,6 +36,7 @@ PhotosAndClips = Annotated[
     list[Path],
     typer.Argument(metavar="PHOTO|CLIP...", help="Photos, clips, or folders of them.", show_default=False, parser=path),
 ]
+_PROVISIONAL = "Similarities of this model are provisional, not measured; `faceline evaluate --install` measures them."
 Photo = Annotated[Path, typer.Argument(show_default=False, parser=path)]
 Draw = Annotated[Path | None, typer.Option("--draw", metavar="DIR", help="Write annotated pictures there.")]
 
@@ -103,10 +104,13 @@ def identify(
             documents.append(identified_document(str(photo), found, error))
         documents += identify_clips(app, clips, options)
         threshold, people = gallery.threshold(), gallery.people()
+        calibrated = gallery.scorer.calibration.measured
     places = {str(file): place for place, file in enumerate(everything)}
     _finish(sorted(documents, key=lambda each: places[each["source"]]), as_json, _print_found)
     if not as_json:
         note(f"With {people} people enrolled a name needs similarity {threshold:.2f}.")
+        if not calibrated:
+            note(_PROVISIONAL)
 
 
 def compare(context: typer.Context, photo_a: Photo, photo_b: Photo, as_json: Json = False) -> None:
@@ -118,6 +122,8 @@ def compare(context: typer.Context, photo_a: Photo, photo_b: Photo, as_json: Jso
         print_json(comparison_document(comparison))
         return
     verdict = "the same person" if comparison.same else "different people, or not sure"
+    if not comparison.calibrated:
+        note(_PROVISIONAL)
     print_text(f"similarity {comparison.similarity:.2f} of 100: {verdict} (same from {settings.min_similarity:g})")
 
 

@@ -21,14 +21,13 @@ _SCALE_FACTOR = 1.1
 # Chance finds come alone; O-net refuses those that are left, so that few neighbours are asked for.
 _MIN_NEIGHBOURS = 3
 _TRAINED_PX = 24
-_MOST_SCALED_PX = 8_000_000
 _YN_SIDES = (320, 1280)  # of the longer side: large faces are found in the smaller picture, small ones in the larger
 _YN_FINEST_PX = 20  # the smallest face it finds for sure
 _YN_SCORE, _YN_NMS, _YN_TOP = 0.5, 0.3, 5000
 
 
 class Haar:
-    """Takes `Mtcnn`'s place, once points are given to its boxes. Raises MissingExtraError where OpenCV is not installed."""
+    """Takes `Mtcnn`'s place, once points are given to its boxes. Raises MissingExtraError where there is no OpenCV."""
 
     def __init__(self) -> None:
         cv2 = _opencv()
@@ -36,8 +35,8 @@ class Haar:
         self._local = threading.local()
 
     def detect(self, frame: Frame, pyramid: Pyramid, min_face_px: float) -> Detections:
-        """All faces whose side is at least `min_face_px` of `frame.pixels`, in no order; points and confidences are
-        empty words."""
+        """All faces whose side is at least `min_face_px` of `frame.pixels`, in no order; points and confidences say
+        nothing."""
         scale = max(1.0, min(min_face_px / _TRAINED_PX, 4.0))
         width, height = (max(1, round(side / scale)) for side in (pyramid.width, pyramid.height))
         grey = _opencv().cvtColor(pyramid.resized(width, height), _opencv().COLOR_RGB2GRAY)
@@ -61,7 +60,7 @@ class Haar:
 class FaceDetectorYN:
     """Takes `Mtcnn`'s place, once points are given to its boxes. path: an ONNX file of YuNet.
 
-    Raises MissingExtraError where OpenCV is not installed, ModelError for a file that it cannot use.
+    Raises MissingExtraError where there is no OpenCV, ModelError for a file that it cannot use.
     """
 
     def __init__(self, path: Path) -> None:

@@ -53,8 +53,8 @@ SFACE = Row(
     training_data="not said with the file; the paper: CASIA-WebFace, VGGFace2, MS-Celeb-1M, offered for research",
     form=Form(template="arcface-112", threshold=0.363),
 )
-# A TorchScript copy of facenet-pytorch's weights of 2018-04-02. The copy has no licence file; MIT is facenet-pytorch's. The
-# threshold is deepface's for FaceNet, a cosine distance of 0.4, since facenet-pytorch publishes none.
+# A TorchScript copy of facenet-pytorch's weights of 2018-04-02. The copy has no licence file; MIT is facenet-pytorch's.
+# The threshold is deepface's for FaceNet, a cosine distance of 0.4, since facenet-pytorch publishes none.
 FACENET = Row(
     name="facenet",
     url="https://media.githubusercontent.com/media/CSE546-Cloud-Computing/CSE546-SPRING-2025/model/resnetV1/resnetV1.pt",

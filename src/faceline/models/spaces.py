@@ -15,8 +15,8 @@ from faceline.similarity import Calibration, Cohort, Scorer
 
 # A provisional scale: parts of the maker's threshold, and log10 of the part of strangers at or above them. Makers
 # publish what tells most of LFW's pairs right; with a MobileFaceNet that is .28, and one pair of strangers in 330 is
-# there. Up to the threshold strangers are taken for normally distributed around 0; from there on the rate falls by 3.2 powers of ten
-# for each further threshold, less than a normal distribution's 3.6 and more.
+# there. Up to the threshold strangers are taken for normally distributed around 0; from there on the rate falls by 3.2
+# powers of ten for each further threshold, less than a normal distribution's 3.6 and more.
 _OF_THRESHOLD = (0.0, 0.469, 0.852, 1.0, 1 + 4.5 / 3.2)
 _LOG_RATES = (math.log10(0.5), -1.0, -2.0, -2.5, -7.0)
 
