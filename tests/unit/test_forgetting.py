@@ -10,6 +10,7 @@ from faceline.errors import NotFoundError
 from faceline.gallery.enrolment import Photo
 from faceline.gallery.names import user_id_of
 from faceline.gallery.ports import NewFace
+from faceline.pipelines.frame_messages import response
 from faceline.ports import RecordQuery
 from made import BUCKET, MODEL, Workflow, photo, record, vector
 
@@ -116,3 +117,14 @@ def test_deleting_an_upload_takes_its_records_and_result_along(made_app: App) ->
     made_app.delete_object(BUCKET, "input/ada.png")
     assert made_app.records.query(RecordQuery()) == []
     assert list(made_app.objects.list(BUCKET)) == []
+
+
+def test_an_answer_that_nobody_fetched_yet_names_a_forgotten_person_no_more(made_app: App) -> None:
+    _known(made_app)
+    answers = made_app.frames.responses
+    for request_id, name in (("1", "Ada"), ("2", "Grace"), ("3", "Ada")):
+        answers.send(response(request_id, name), request_id)
+    made_app.forget("Ada")
+    told = [json.loads(message.body) for message in answers.receive(10)]
+    assert {answer["request_id"]: answer["result"] for answer in told} == {"1": "Unknown", "2": "Grace", "3": "Unknown"}
+    assert b"Ada" not in made_app.directory.state.read_bytes()
