@@ -17,7 +17,7 @@ import faceline
 from acceptance.conftest import jpeg, varied
 from commands import environment
 from faceline.api import ImageInput
-from faceline.errors import ImageError, ModelMismatchError, NoFaceError, NotFoundError, UsageError
+from faceline.errors import ImageError, ModelError, ModelMismatchError, NoFaceError, NotFoundError, UsageError
 from faceline.types import Decision, Frame
 
 
@@ -144,7 +144,7 @@ def test_embeddings_of_another_model_are_an_error_and_never_a_number(
     with pytest.raises(ModelMismatchError, match="other-model"):
         f._app.scorer().check("other-model")
     f._app.collections.create("of-another-model", "other-model")
-    with faceline.open(f.settings.data, collection="of-another-model") as other, pytest.raises(ModelMismatchError):
+    with faceline.open(f.settings.data, collection="of-another-model") as other, pytest.raises(ModelError):
         other.enroll(portrait, "Ada")
 
 

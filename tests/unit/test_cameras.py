@@ -199,7 +199,7 @@ def test_the_command_line_and_environment_of_the_reader_show_no_password(
 def test_a_reader_that_is_connected_can_open_nothing_more(rtsp: RtspCamera) -> None:
     with connected(camera(rtsp.url()), LIMITS, 5.0) as connection:
         next(connection.frames)
-        (child,) = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+        child = _reader()
         limits = (Path("/proc") / child / "limits").read_text()
         open_ones = sorted(int(fd.name) for fd in (Path("/proc") / child / "fd").iterdir())
     most = re.search(r"Max open files +(\d+) +(\d+)", limits)
@@ -226,7 +226,7 @@ def test_a_connection_can_be_stopped_by_another_thread(rtsp: RtspCamera, scene: 
 def test_a_reader_that_was_held_up_shows_the_present_again_at_once(rtsp: RtspCamera, scene: Scene) -> None:
     with connected(camera(rtsp.url()), LIMITS, 5.0) as connection:
         next(connection.frames)
-        (child,) = map(int, Path(f"/proc/self/task/{os.getpid()}/children").read_text().split())
+        child = _reader()
         os.kill(child, signal.SIGSTOP)
         time.sleep(1.7)
         os.kill(child, signal.SIGCONT)
@@ -310,3 +310,10 @@ def test_a_missing_reader_is_told_with_what_to_install(monkeypatch: pytest.Monke
     monkeypatch.setattr(live_process, "PROGRAM", (sys.executable, "-P", "-c", code))
     with pytest.raises(MissingExtraError, match="pip install"):
         first("rtsp://127.0.0.1:1/", 1)
+
+
+def _reader() -> int:
+    """The process that reads the camera; other tests' programs may still be children of this one."""
+    children = map(int, Path(f"/proc/self/task/{os.getpid()}/children").read_text().split())
+    (reader,) = (child for child in children if b"faceline.video.live" in Path(f"/proc/{child}/cmdline").read_bytes())
+    return reader
