@@ -199,7 +199,7 @@ def test_the_command_line_and_environment_of_the_reader_show_no_password(
 def test_a_reader_that_is_connected_can_open_nothing_more(rtsp: RtspCamera) -> None:
     with connected(camera(rtsp.url()), LIMITS, 5.0) as connection:
         next(connection.frames)
-        child = _reader()
+        child = str(_reader())
         limits = (Path("/proc") / child / "limits").read_text()
         open_ones = sorted(int(fd.name) for fd in (Path("/proc") / child / "fd").iterdir())
     most = re.search(r"Max open files +(\d+) +(\d+)", limits)
