@@ -17,13 +17,17 @@ Bytes = Annotated[int, msgspec.Meta(gt=0, le=2**40)]
 PixelCount = Annotated[int, msgspec.Meta(gt=0, le=2**34)]
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=86_400)]
 PerSecond = Annotated[float, msgspec.Meta(ge=0.001, le=240)]
+Days = Annotated[float, msgspec.Meta(ge=0, le=36_500)]
 Rate = Annotated[float, msgspec.Meta(gt=0, lt=1)]
 Similarity = Annotated[float, msgspec.Meta(ge=0, le=100)]
 _NO_SETTINGS = {"FACELINE_TEST_DATA", "FACELINE_PEERS_PYTHON", "FACELINE_NO_SKIPS"}  # what our tests read
 
 
 class Names(NamedTuple):
-    """input, stage, output, embeddings: buckets. requests, responses: queues."""
+    """input, stage, output, embeddings, images, matches: buckets. requests, responses, matching: queues.
+
+    matching_collection: the collection that images are matched in.
+    """
 
     input: str
     stage: str
@@ -31,6 +35,10 @@ class Names(NamedTuple):
     embeddings: str
     requests: str
     responses: str
+    images: str
+    matches: str
+    matching: str
+    matching_collection: str
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -59,6 +67,19 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     video_output_bucket: str = ""
     video_embeddings_bucket: str = ""
     follow_per_second: PerSecond = 5.0
+
+    matching_bucket: str = ""
+    matching_prefix: str = "images/"
+    matching_output_bucket: str = ""
+    matching_output_prefix: str = "output/"
+    matching_queue: str = ""
+    matching_collection: str = ""
+    matching_customer: str = ""
+    matching_manifest: str = ""
+    matching_min_similarity: Similarity = 50.0
+    matching_most: Annotated[int, msgspec.Meta(ge=1, le=4096)] = 100
+    matching_notify_similarity: Similarity = 90.0
+    matching_pairwise: bool = False
 
     max_video_bytes: Bytes = 4_000_000_000
     max_video_pixels: PixelCount = 36_000_000
@@ -93,6 +114,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     ambiguity_margin: Annotated[float, msgspec.Meta(ge=0, le=10)] = 1.0
     person_score: Literal["mean", "best"] = "mean"
     keep_crops: bool = True
+    consent_required: bool = False
+    results_kept_days: Days = 0.0
     search_floor: bool = False
 
     quota_image_bytes: Bytes = 5_242_880
@@ -112,7 +135,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
     @property
     def names(self) -> "Names":
-        """Buckets and queues of the frame and video workflows: those set, else made from `id`."""
+        """Buckets and queues of the frame, video and matching workflows: those set, else made from `id`."""
         return Names(
             self.video_input_bucket or f"{self.id}-input",
             self.video_stage_bucket or f"{self.id}-stage-1",
@@ -120,6 +143,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
             self.video_embeddings_bucket or f"{self.id}-embeddings",
             self.frames_request_queue or f"{self.id}-req-queue",
             self.frames_response_queue or f"{self.id}-resp-queue",
+            self.matching_bucket or f"{self.id}-images",
+            self.matching_output_bucket or f"{self.id}-matches",
+            self.matching_queue or f"{self.id}-matching-queue",
+            self.matching_collection or f"{self.id}-matching",
         )
 
     def with_(self, **changes: Any) -> "Settings":
