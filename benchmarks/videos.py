@@ -34,7 +34,8 @@ def main() -> None:
         print("# Clips\n")
         print(machine())
         print(_speed({"720p": shown, "640 × 360": small}, facenet, 1 if given.quick else 3), flush=True)
-        print(_memory(looped(small, Path(folder) / "small.mp4", (640, 360), seconds), seconds, 3 if given.quick else 60))
+        soaked = looped(small, Path(folder) / "small.mp4", (640, 360), seconds)
+        print(_memory(soaked, seconds, 3 if given.quick else 60))
 
 
 def looped(source: Path, target: Path, size: tuple[int, int], seconds: float) -> Path:

@@ -26,6 +26,12 @@ def print_json(document: Any) -> None:
     sys.stdout.flush()
 
 
+def print_json_line(document: dict[str, Any]) -> None:
+    """For streams, which are read line by line, and for errors, which may end one."""
+    sys.stdout.write(json.dumps(document) + "\n")
+    sys.stdout.flush()
+
+
 def note(text: str) -> None:
     """A line for people, on standard error."""
     Console(stderr=True, highlight=False, soft_wrap=True).print(_lines(text), markup=False)

@@ -1,6 +1,5 @@
 """watch: who appears before cameras, as it happens, until it is told to stop."""
 
-import json
 import logging
 import signal
 import sys
@@ -9,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from threadpoolctl import threadpool_limits
@@ -17,7 +16,7 @@ from threadpoolctl import threadpool_limits
 from faceline.app import App
 from faceline.cameras import Camera, camera
 from faceline.cli.options import CollectionName, Data, MinFace, common, path
-from faceline.cli.output import counted, note, print_text
+from faceline.cli.output import counted, note, print_json_line, print_text
 from faceline.engine.session import cores
 from faceline.errors import ConflictError, UsageError
 from faceline.files import read_text
@@ -85,7 +84,7 @@ def watch(
         watching = Watching(found, limits, rule, eyes, worker_count(settings))
         with _told_to(watching.stop), watching:
             for event in watching.events():
-                _print_json(event_document(event)) if as_json else _print(event)
+                print_json_line(event_document(event)) if as_json else _print(event)
     _finish(watching, as_json)
 
 
@@ -135,11 +134,6 @@ def _told_to(stop: Callable[[], None]) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _print_json(line: dict[str, Any]) -> None:
-    sys.stdout.write(json.dumps(line) + "\n")
-    sys.stdout.flush()
-
-
 def _print(event: CameraEvent) -> None:
     found = event.appearance
     who = found.who
@@ -161,7 +155,7 @@ def _finish(watching: Watching, as_json: bool) -> None:
     failed = [feed for feed in watching.feeds if feed.problem]
     for feed in failed:
         if as_json:
-            _print_json({"camera": feed.camera.name, "error": feed.problem})
+            print_json_line({"camera": feed.camera.name, "error": feed.problem})
         note(f"faceline: {feed.problem}")
     if failed:
         raise typer.Exit(1)
