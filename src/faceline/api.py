@@ -12,7 +12,7 @@ from faceline.app import App
 from faceline.config import Settings, load
 from faceline.engine.session import cores
 from faceline.engines import Engines
-from faceline.errors import NoFaceError, UsageError
+from faceline.errors import ModelMismatchError, NoFaceError, UsageError
 from faceline.gallery.enrolment import Photo
 from faceline.gallery.names import problem_of
 from faceline.gallery.sources import expand
@@ -53,24 +53,31 @@ class Faceline:
         same = similarity >= self.settings.min_similarity
         return Comparison(similarity, same, scorer.model, scorer.calibration.measured, a.box, b.box)
 
-    def enroll(self, image: ImageInput, name: str | None = None) -> Enrolment:
-        """Enrols an image under `name`, or a path as `faceline enroll` does: a photo, a folder, a manifest."""
+    def enroll(self, image: ImageInput, name: str | None = None, consent: str | None = None) -> Enrolment:
+        """Enrols an image under `name`, or a path as `faceline enroll` does: a photo, a folder, a manifest.
+
+        consent: a reference to the consent of everybody in it, which the setting consent_required asks for.
+        """
         enroller = self._app.enroller()
         if isinstance(image, str | Path):
             if name is not None:
                 _check_name(name)
-            return enroller.enroll(expand(Path(image), name), worker_count(self.settings))
+            items = [replace(item, consent=consent or item.consent) for item in expand(Path(image), name)]
+            return enroller.enroll(items, worker_count(self.settings))
         _check_name(name)
         assert name is not None
         photo = image if isinstance(image, bytes) else to_frame(image, self._limits)
-        outcome = enroller.enroll_photo(Photo(photo, name, "image in memory"))
+        outcome = enroller.enroll_photo(Photo(photo, name, "image in memory", consent))
         refused = (Refusal(outcome.source, outcome.refusal),) if outcome.refusal else ()
         enrolled = 1 if outcome.face and not refused else 0
         return Enrolment(enrolled, 1 - enrolled - len(refused), refused)
 
     def identify(self, image: ImageInput) -> list[Identification]:
         """Who each face is, in the order of `detect`."""
-        return self._app.collection().identify(self.detect(image))
+        try:
+            return self._app.collection().identify(self.detect(image))
+        except ModelMismatchError:  # the collection's model was changed meanwhile
+            return self._app.collection().identify(self.detect(image))
 
     def follow(self, clip: str | Path) -> list[Appearance]:
         """Who appears in a clip and when, in order of appearing: `follow_per_second` frames a second are looked at.

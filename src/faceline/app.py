@@ -2,35 +2,57 @@
 
 import hashlib
 import json
+import logging
 from collections.abc import Mapping
+from functools import partial
+from typing import Any
 
 from faceline.config import Settings
 from faceline.engine.analyzer import Analyzer
 from faceline.engines import Engines
-from faceline.errors import ConflictError, InputError, NotFoundError, QuotaError, SettingError, UsageError
+from faceline.erasure import Forgets
+from faceline.erasure_workflow import ErasureWorkflow, RetentionWorkflow
+from faceline.errors import (
+    ConflictError,
+    InputError,
+    ModelMismatchError,
+    NotFoundError,
+    QuotaError,
+    SettingError,
+    UsageError,
+)
 from faceline.events import ObjectCreated, from_json, to_json
 from faceline.files import is_file
 from faceline.frame_workflow import FrameWorkflow
 from faceline.gallery.collection import Collection
 from faceline.gallery.enrolment import Enroller, Outcome, Photo
+from faceline.gallery.keeping import Keeping
 from faceline.gallery.names import problem_of
 from faceline.gallery.ports import CollectionInfo
 from faceline.loading import image_limits, wanted, worker_count
+from faceline.local.audit import user
 from faceline.local.queue import SqliteQueue
 from faceline.local.watch import BucketWatcher
-from faceline.pipelines.clips import video_limits
-from faceline.pipelines.forgetting import Eraser, Forgotten
+from faceline.matching_workflow import MatchingWorkflow
+from faceline.migration_workflow import CollectionCalibrations, MigrationWorkflow
+from faceline.notices import Notice
+from faceline.notify_workflow import NotifyWorkflow
+from faceline.pipelines.forgetting import Forgotten
 from faceline.pipelines.images import ImagePipeline, Places
+from faceline.pipelines.matching import Review
 from faceline.pipelines.receipted import Receipted
-from faceline.pipelines.video_jobs import Seeing, VideoJobRunner, VideoJobWorker
-from faceline.pipelines.worker import Worker
-from faceline.ports import VideoJob, VideoTask
+from faceline.pipelines.retention import Hourly
+from faceline.pipelines.worker import Runs, Worker
+from faceline.review_workflow import ReviewWorkflow
 from faceline.similarity import Rule, Scorer
 from faceline.storage import Once, Storage
+from faceline.video_job_workflow import VIDEO_JOBS, VideoJobWorkflow
 from faceline.video_workflow import RECOGNITION, SPLITTING, VideoWorkflow
-from faceline.videos import Sampling
 
-QUEUE, VIDEO_JOBS = "face-input-queue", "rekognition-video"
+_log = logging.getLogger("faceline.app")
+
+QUEUE = "face-input-queue"
+_DEFAULT_MODEL = Settings().model
 _ALL = 1_000_000  # dead letters: more than anybody has
 
 
@@ -40,7 +62,9 @@ class App(Storage):
     def __init__(self, settings: Settings, threads: int = 1) -> None:
         super().__init__(settings)
         self.engines = Engines(settings, threads)
+        self.actor = f"user:{user()}"  # of whom the audit log speaks
         self._collections: dict[str, Collection] = {}
+        self._told: set[str] = set()
 
     @property
     def queue(self) -> SqliteQueue:
@@ -50,7 +74,8 @@ class App(Storage):
     def queues(self) -> list[SqliteQueue]:
         """All queues that work is done from; the dead letters of each are its own."""
         names = self.settings.names
-        return [self.queue_of(name) for name in (QUEUE, names.requests, SPLITTING, RECOGNITION, VIDEO_JOBS)]
+        others = (names.requests, SPLITTING, RECOGNITION, VIDEO_JOBS, names.matching)
+        return [self.queue_of(name) for name in (QUEUE, *others)]
 
     @Once
     def rule(self) -> Rule:
@@ -60,29 +85,83 @@ class App(Storage):
     @Once
     def videos(self) -> VideoWorkflow:
         """Workflows 3 and 4. Raises SettingError for buckets that cannot be told apart."""
-        return VideoWorkflow(self, self.engines, self.collection, self.analyzer)
+        return VideoWorkflow(self, self.engines, self.collection, self.analyzer, self._seen)
+
+    @Once
+    def jobs(self) -> VideoJobWorkflow:
+        """The Rekognition API's jobs on videos."""
+        return VideoJobWorkflow(self, self.engines, self.collection, self.analyzer, self.notices.put)
+
+    @Once
+    def notify(self) -> NotifyWorkflow:
+        """Brings `notices` to the targets. Raises SettingError for targets that cannot be told apart."""
+        return NotifyWorkflow(self)
+
+    @Once
+    def reviews(self) -> ReviewWorkflow:
+        """What people decide about the answers."""
+        return ReviewWorkflow(self, self.collection, self.analyzer, self.rule, self.keeping, self.note)
+
+    @Once
+    def migration(self) -> MigrationWorkflow:
+        return MigrationWorkflow(self, self.engines, self.rule, self._scorer)
+
+    @Once
+    def calibrated(self) -> CollectionCalibrations:
+        return CollectionCalibrations(self, self.engines)
 
     @Once
     def frames(self) -> FrameWorkflow:
         """Workflow 2. Raises SettingError for queues that cannot be told apart."""
-        return FrameWorkflow(self, self.collection, self.analyzer, (QUEUE, VIDEO_JOBS, SPLITTING, RECOGNITION))
+        others = (QUEUE, VIDEO_JOBS, SPLITTING, RECOGNITION, self.settings.names.matching)
+        return FrameWorkflow(self, self.collection, self.analyzer, others)
+
+    @Once
+    def matching(self) -> MatchingWorkflow:
+        """Workflow 5. Raises SettingError for buckets, folders or queues that cannot be told apart, and for a pattern
+        that cannot be used.
+        """
+        others = (QUEUE, VIDEO_JOBS, SPLITTING, RECOGNITION)
+        settled_apart = partial(self.reviews.settled_apart, self.settings.names.matching_collection)
+        review = Review(settled_apart, self.reviews.reported)
+        return MatchingWorkflow(self, self.collection, self.analyzer, self.notices, others, review)
+
+    def _seen(self, notice: Notice) -> bool:
+        return self.notify.seen(notice)
 
     def model_of(self, collection: str | None = None) -> str:
         """What a collection is pinned to, the settings' collection unless named; for a new one the default."""
+        default = self.engines.model  # a model that is set and not here is told, whatever the collection has
         if not is_file(self.settings.data / "schema"):  # what only asks must not make a data directory
-            return self.engines.model
+            return default
+        name = collection or self.settings.collection
         try:
-            return self.collections.model(collection or self.settings.collection)
+            model = self.collections.model(name)
         except NotFoundError:
-            return self.engines.model
+            return default
+        if model != default and self.settings.model != _DEFAULT_MODEL and name not in self._told:
+            self._told.add(name)
+            _log.warning(
+                "collection %s keeps its model, %s; the setting model=%s is for new ones "
+                "(`faceline collections migrate` moves one)",
+                name,
+                model,
+                self.settings.model,
+            )
+        return model
 
     def analyzer(self, collection: str | None = None) -> Analyzer:
         """Embeds as a collection needs it, the settings' collection unless named. Raises ModelError."""
         return self.engines.analyzer(self.model_of(collection))
 
     def scorer(self, collection: str | None = None) -> Scorer:
-        """Compares what `analyzer` embeds. Raises ModelError."""
-        return self.engines.scorer(self.model_of(collection))
+        """Compares what `analyzer` embeds, by the collection's own calibration where it has one. Raises ModelError."""
+        return self._scorer(collection or self.settings.collection, self.model_of(collection))
+
+    def _scorer(self, collection: str, model: str) -> Scorer:
+        if not is_file(self.settings.data / "schema"):
+            return self.engines.scorer(model)
+        return self.calibrated.scorer(collection, model)
 
     def collection(self, name: str | None = None) -> Collection:
         """The collection in memory, shared by all callers in this process. It need not exist yet."""
@@ -90,8 +169,14 @@ class App(Storage):
         with self._lock:
             if name not in self._collections:
                 self._collections[name] = Collection(
-                    name, self.face_records, self.scorer(name), self.rule, self.settings.person_score
+                    name,
+                    self.face_records,
+                    self.scorer(name),
+                    self.rule,
+                    self.settings.person_score,
+                    self.negatives,
                 )
+                self._collections[name].scorer_of = partial(self._scorer, name)
             return self._collections[name]
 
     def create_collection(self, name: str, tags: Mapping[str, str]) -> CollectionInfo:
@@ -119,20 +204,29 @@ class App(Storage):
         analyzer = self.analyzer(name)
         self.collections.create(name, analyzer.model)
         s = self.settings
-        return Enroller(name, self.face_records, analyzer, wanted(s), image_limits(s), s.keep_crops)
+        return Enroller(name, self.face_records, analyzer, wanted(s), image_limits(s), self.keeping)
+
+    @property
+    def keeping(self) -> Keeping:
+        """What is kept of who is enrolled."""
+        s = self.settings
+        return Keeping(s.keep_crops, self.consents, s.consent_required, partial(self.note, "enroll"))
 
     def enroll(self, photo: Photo) -> Outcome:
         """Enrols into the settings' collection, which is made again when somebody dropped it."""
         try:
             return self._enroller.enroll_photo(photo)
-        except NotFoundError:
-            return self.enroller().enroll_photo(photo)
+        except (NotFoundError, ModelMismatchError):  # dropped, or given another model
+            with self._lock:
+                self.__dict__.pop("_enroller", None)
+            return self._enroller.enroll_photo(photo)
 
     def pipeline(self) -> ImagePipeline:
         """Raises ModelMismatchError when the settings' collection was built with another model."""
         s = self.settings
         if s.collection:
             self._enroller  # noqa: B018 (opened now, so that a wrong collection is told at the start)
+        keeper = self.reviews.keeper(s.collection) if s.collection else None
         return ImagePipeline(
             objects=self.objects,
             records=self.records,
@@ -144,6 +238,8 @@ class App(Storage):
             limits=image_limits(s),
             wanted=wanted(s),
             emotions_kept=s.emotions_kept,
+            tell=self._seen,
+            keep_unknown=keeper.keep if keeper else None,
         )
 
     @property
@@ -158,83 +254,85 @@ class App(Storage):
                 raise SettingError(f"{name} {prefix!r} lies within another prefix; the three must be apart: {prefixes}")
         return Places(s.input_bucket, s.input_prefix, s.processed_prefix, s.enroll_prefix)
 
-    def workers(self) -> list[Worker]:
+    def workers(self) -> list[Runs]:
         """All that `up` runs, each in a thread of its own."""
         photos = [self.worker() for _ in range(worker_count(self.settings))]
-        return [*photos, *self.frames.workers(), *self.videos.workers(), self.video_job_worker()]
+        workflows = [*self.matching.workers(), *self.frames.workers(), *self.videos.workers()]
+        return [*photos, *workflows, self.jobs.worker(), *self.notify.workers(), Hourly(self.expiry.run)]
 
     def worker(self) -> Worker:
         """Of photos."""
-        work = Receipted(self.receipts, self.pipeline().handle, self.settings.lease_s).take
+        self.pipeline()  # what is wrong with it is told now
+        work = Receipted(self.receipts, self._handle, self.settings.lease_s).take
         return Worker(self.queue, self.queue, work, self.settings.lease_s)
 
-    def start_video_job(self, task: VideoTask, token: str | None, limit: int) -> VideoJob:
-        """As of `ports.VideoJobs`; the job's turn comes among those that were started before."""
-        job = self.video_jobs.start(task, token, limit)
-        if job.outcome is None:
-            self.queue_of(VIDEO_JOBS).send(job.job_id, deduplication_id=job.job_id)
-        return job
-
-    def video_job_worker(self) -> Worker:
-        """Of jobs on stored videos; those that an earlier process left are asked for again."""
-        queue, runner = self.queue_of(VIDEO_JOBS), self._video_job_runner()
-        dead = {letter.body: letter.reason for letter in queue.list(_ALL)}
-        for job_id in self.video_jobs.unfinished():
-            if job_id in dead:
-                runner.give_up(job_id, dead[job_id])
-            else:
-                queue.send(job_id, deduplication_id=job_id)
-        lease_s = self.settings.lease_s
-        return VideoJobWorker(queue=queue, dead_letters=queue, work=runner.take, lease_s=lease_s, runner=runner)
-
-    def _video_job_runner(self) -> VideoJobRunner:
-        s, jobs = self.settings, self.video_jobs
-        seeing = Seeing(video_limits(s), Sampling(s.follow_per_second), wanted(s), worker_count(s), s.search_floor)
-        # The last delivery is left for saying that the others failed.
-        attempts = max(s.max_receives - 1, 1)
-        return VideoJobRunner(
-            jobs, jobs, self.objects, seeing, self.analyzer, self._known_collection, self.engines.usable, attempts
-        )
-
-    def _known_collection(self, name: str) -> Collection:
-        """Raises NotFoundError when there is none."""
-        self.collections.model(name)
-        return self.collection(name)
+    def _handle(self, event: ObjectCreated) -> dict[str, Any]:
+        """By the model that the collection has now; a photo in hand while that changes is looked at once more."""
+        try:
+            return self.pipeline().handle(event)
+        except ModelMismatchError:
+            return self.pipeline().handle(event)
 
     def watcher(self) -> BucketWatcher:
-        """Sends a message for every photo, clip and gallery file that arrives where work starts."""
+        """Sends a message for every photo, clip, gallery file and image to match that arrives where work starts."""
         s = self.settings
         places = [(s.input_bucket, s.input_prefix), (s.input_bucket, s.enroll_prefix)]
-        places += [(self.videos.names.input, ""), (self.videos.names.embeddings, "")]
+        places += [(self.videos.names.input, ""), (self.videos.names.embeddings, ""), self.matching.place]
         return BucketWatcher(self.objects, places, self.announce, s.settle_s)
 
     def announce(self, event: ObjectCreated) -> None:
         """Asks for the work on new bytes; the same bytes may have been under this key before others were."""
         self.receipts.discard(event.event_id)
         # With the time, so that a message in hand, which may have seen other bytes, does not swallow this one.
-        queue = self.queue if event.bucket == self.settings.input_bucket else self.videos.queue
+        queue = self._queue_for(event.bucket)
         queue.send(to_json(event), deduplication_id=f"{event.event_id} {event.time}")
 
-    def forget(self, name: str, collection: str | None = None) -> Forgotten:
-        """Deletes a person from one collection, or from all and from the results too; see `pipelines.forgetting`."""
+    @Once
+    def erasure(self) -> ErasureWorkflow:
+        """Raises SettingError as `places` and `videos` do."""
+        return ErasureWorkflow(self, self.places, self.videos, self._stores(), self.delete_object)
+
+    def _stores(self) -> dict[str, Forgets]:
+        """All that may name a person beside the gallery, records and results, by what receipts call it."""
+        return {
+            "answers": self.frames,
+            "notices": self.notices,
+            "match reports": self.matching.reports,
+            "reviews": self.reviews,
+        }
+
+    def forget(self, name: str, collection: str | None = None, group_photos: str = "keep") -> Forgotten:
+        """Deletes a person from one collection, or from all and from the results too; see `pipelines.forgetting`.
+
+        group_photos: `keep` or `delete` photos and clips that show others too. Raises NotFoundError when nothing
+        anywhere names them.
+        """
         problem = problem_of(name)
         if problem:
             raise UsageError(f"nobody can be forgotten by this name: {problem}")
-        names = [collection] if collection else [info.name for info in self.collections.list()]
-        eraser = Eraser(
-            self.face_records,
-            self.people,
-            self.objects,
-            self.records,
-            self.receipts,
-            self.places,
-            self.videos.outputs,
-            self.videos.forget_in_gallery,
-        )
-        photos = not collection or collection == self.settings.collection
-        if photos:
-            self.frames.forget(name)
-        return eraser.forget(name, names, photos, clips=not collection or collection == self.videos.collection_name())
+        if group_photos not in ("keep", "delete"):
+            raise UsageError(f"group_photos is {group_photos!r}; say 'keep' or 'delete'")
+        done = self.erasure.forget(self.erasure.find(name, collection), group_photos == "delete")
+        self.note("forget", collection, name, sum(done.removed.values()), {"receipt": done.receipt})
+        return done
+
+    def note(
+        self,
+        action: str,
+        collection: str | None = None,
+        person: str | None = None,
+        count: int | None = None,
+        detail: Mapping[str, str | float | None] | None = None,
+        actor: str | None = None,
+    ) -> None:
+        """Into the audit log, as of `local.audit.AuditLog`. person: a name. actor: somebody else than this app's."""
+        self.erasure.audit.note(actor or self.actor, action, collection, person, count, detail)
+
+    @Once
+    def expiry(self) -> RetentionWorkflow:
+        """How long things are kept, and their end."""
+        uploads = ((self.settings.input_bucket, self.settings.enroll_prefix), self.matching.place)
+        return RetentionWorkflow(self, self.videos, uploads, self.delete_object, self.forget, self.note)
 
     def delete_object(self, bucket: str, key: str) -> None:
         """Deletes an object; with an uploaded photo go its records, its result and its receipt."""
@@ -248,9 +346,13 @@ class App(Storage):
         except NotFoundError:
             return
         event = ObjectCreated(bucket, key, info.etag, info.size, info.modified_at)
+        if self.matching.starts_work(bucket, key):
+            self.matching.delete(event)
+            return
         done = json.loads(self.receipts.result(event.event_id) or "{}")
         self.receipts.discard(event.event_id)
         self.records.delete(bucket, key)
+        self.reviews.drop_source(f"{bucket}/{key}")
         if "processed" in done:
             self.objects.delete(bucket, done["processed"])
         self.videos.delete_results(event, done)
@@ -261,16 +363,21 @@ class App(Storage):
         return hashlib.sha256(b"pagination" + self.admin_key().encode()).digest()
 
     def starts_work(self, bucket: str, key: str) -> bool:
-        """Whether an object of this name is a photo, a clip or a gallery file to work on."""
+        """Whether an object of this name is a photo, a clip, a gallery file or an image to match."""
         s = self.settings
         if bucket == s.input_bucket:
             return key.startswith((s.input_prefix, s.enroll_prefix))
-        return bucket in (s.names.input, s.names.embeddings)
+        return bucket in (s.names.input, s.names.embeddings) or self.matching.starts_work(bucket, key)
 
-    def is_dead(self, event: ObjectCreated) -> bool:
-        """Whether the event's message failed too often."""
-        queue = self.queue if event.bucket == self.settings.input_bucket else self.videos.queue
-        return any(event.event_id in _event_ids(letter.body) for letter in queue.list(_ALL))
+    def _queue_for(self, bucket: str) -> SqliteQueue:
+        """Where what arrives in a bucket waits for its turn."""
+        of_bucket = {self.settings.input_bucket: self.queue, self.settings.names.images: self.matching.queue}
+        return of_bucket.get(bucket, self.videos.queue)
+
+    def death_of(self, event: ObjectCreated) -> str | None:
+        """Why the event's message became a dead letter; None while it is none."""
+        dead = (letter for letter in self._queue_for(event.bucket).list(_ALL))
+        return next((letter.reason for letter in dead if event.event_id in _event_ids(letter.body)), None)
 
     @Once
     def _enroller(self) -> Enroller:

@@ -1,6 +1,7 @@
 """One frozen Settings: defaults, then `faceline.toml`, then `FACELINE_…` variables, then what the call says."""
 
 import difflib
+import json
 import os
 import tomllib
 from collections.abc import Callable, Mapping
@@ -11,6 +12,7 @@ import msgspec
 
 from faceline.errors import SettingError
 from faceline.files import is_file, read_text
+from faceline.targets import Target
 
 Positive = Annotated[int, msgspec.Meta(gt=0, le=2**40)]
 Bytes = Annotated[int, msgspec.Meta(gt=0, le=2**40)]
@@ -81,6 +83,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     matching_notify_similarity: Similarity = 90.0
     matching_pairwise: bool = False
 
+    notify: tuple[Target, ...] = ()
+    notices_kept_days: Days = 30.0
+
     max_video_bytes: Bytes = 4_000_000_000
     max_video_pixels: PixelCount = 36_000_000
     max_video_s: Annotated[float, msgspec.Meta(gt=0, le=7 * 86_400)] = 6 * 3600.0
@@ -114,9 +119,15 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     ambiguity_margin: Annotated[float, msgspec.Meta(ge=0, le=10)] = 1.0
     person_score: Literal["mean", "best"] = "mean"
     keep_crops: bool = True
+    keep_unknown_faces: bool = False
+    unknown_faces_most: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 5_000
+    unknown_faces_days: Days = 30.0
     consent_required: bool = False
     results_kept_days: Days = 0.0
     search_floor: bool = False
+
+    sql_timeout_s: Seconds = 60.0
+    sql_memory_mb: Annotated[int, msgspec.Meta(ge=64, le=2**20)] = 1024
 
     quota_image_bytes: Bytes = 5_242_880
     quota_object_bytes: Bytes = 15_728_640
@@ -192,8 +203,22 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
     for variable, text in environment.items():
         if variable.startswith("FACELINE_") and variable not in _NO_SETTINGS:
             name = variable.removeprefix("FACELINE_").lower()
-            found[name] = [part.strip() for part in text.split(",") if part.strip()] if name == "attributes" else text
+            found[name] = _LISTS[name](text) if name in _LISTS else text
     return found
+
+
+def _words(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _tables(text: str) -> Any:
+    try:
+        return json.loads(text or "[]")
+    except ValueError:
+        return text  # which is then said to be no list, without showing it
+
+
+_LISTS: dict[str, Callable[[str], Any]] = {"attributes": _words, "notify": _tables}
 
 
 def _variable(name: str, environment: Mapping[str, str]) -> str:
@@ -205,13 +230,16 @@ def _checked(values: dict[str, Any], say: Callable[[str, Any], str]) -> Settings
     """say: what the user wrote for a setting's name and value, for messages."""
     kinds = {field.name: field.type for field in msgspec.structs.fields(Settings)}
     for name, value in values.items():
+        near = difflib.get_close_matches(name, kinds, 1, 0)[0]
+        said = say(name, value)
+        if near == "notify":  # secrets are in it
+            said = said.partition("=")[0].rstrip()
         if name not in kinds:
-            near = difflib.get_close_matches(name, kinds, 1, 0)
-            raise SettingError(f"{say(name, value)}: there is no such setting; the nearest is {near[0]}")
+            raise SettingError(f"{said}: there is no such setting; the nearest is {near}")
         try:
             msgspec.convert(value, kinds[name], strict=False, dec_hook=_decode)
         except msgspec.ValidationError as error:
-            raise SettingError(f"{say(name, value)}: {_expected(kinds[name]) or error}") from error
+            raise SettingError(f"{said}: {_expected(kinds[name]) or error}") from error
     return msgspec.convert(values, Settings, strict=False, dec_hook=_decode)
 
 
@@ -227,7 +255,7 @@ def _expected(kind: Any) -> str | None:
             return f"expected one of {', '.join(map(str, info.values))}"
         case msgspec.inspect.BoolType():
             return "expected true or false"
-        case msgspec.inspect.VarTupleType():
+        case msgspec.inspect.VarTupleType(msgspec.inspect.LiteralType()):
             return "expected a list of emotions, or nothing"
     return None
 

@@ -92,7 +92,8 @@ def _cell(appearance: Appearance) -> Pixels:
     left, top = (_CELL_WIDTH - shot.width) // 2, (_CELL_HEIGHT - shot.height) // 2
     cell.paste(shot, (left, top))
     box = BoundingBox(left, top, shot.width, shot.height)
-    times = f"{clock(appearance.first_s)} - {clock(appearance.last_s)}, {appearance.frames} frames"
+    frames = "frame" if appearance.frames == 1 else "frames"
+    times = f"{clock(appearance.first_s)} - {clock(appearance.last_s)}, {appearance.frames} {frames}"
     lines = (f"{appearance.number}: {said(appearance.who)}", times)
     pixels = np.asarray(cell)
     frame = Frame(pixels, _CELL_WIDTH, _CELL_HEIGHT)

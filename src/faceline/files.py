@@ -50,16 +50,21 @@ def read_text(path: Path, encoding: str = "utf-8") -> str:
 
 
 def walk(folder: Path, wanted: Callable[[Path], bool]) -> Iterator[Path]:
-    """The wanted files in a folder and its folders; links to folders are not followed, hidden folders not entered.
+    """The wanted files in a folder and its folders; links to folders are not followed, hidden folders not entered, nor
+    faceline's own data directories.
 
     Among them, so that reading them says why: folders that cannot be listed, files that cannot be examined.
     """
     unreadable: list[Path] = []
     for parent, folders, names in os.walk(folder, onerror=lambda error: unreadable.append(Path(error.filename))):
-        folders[:] = [name for name in folders if not name.startswith(".")]
+        folders[:] = [name for name in folders if not name.startswith(".") and not _holds_data(Path(parent) / name)]
         found = (Path(parent) / name for name in names)
         yield from (path for path in found if wanted(path) and _is_file_or_unknown(path))
     yield from unreadable
+
+
+def _holds_data(folder: Path) -> bool:
+    return is_file(folder / "schema") and is_folder(folder / "buckets")
 
 
 def _is_file_or_unknown(path: Path) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from faceline.engine.analyzer import Analyzer
+from faceline.erasure import Gone
 from faceline.errors import NotFoundError, SettingError
 from faceline.gallery.collection import Collection
 from faceline.loading import image_limits, wanted, worker_count
@@ -55,11 +56,18 @@ class FrameWorkflow:
         limits, look = image_limits(s), wanted(s, embeddings=False)
         return FrameRecognition(self.responses, self._analyzer(), collection, limits, look, s.nearest_wins)
 
-    def forget(self, name: str) -> int:
-        """Takes a person's name out of answers that nobody has fetched yet; of how many."""
-        return self.responses.rewrite(lambda body: without_name(body, name))
+    def forget(self, gone: Gone) -> int:
+        """Implements `erasure.Forgets` for answers that nobody has fetched yet: they say `Unknown` then."""
+        if not gone.everywhere and self._settings.collection not in gone.collections:
+            return 0
+        return self.responses.rewrite(lambda body: without_name(body, gone.name))
 
     def workers(self) -> list[Worker]:
         """Of faces in the request queue, as many as there are for photos."""
-        take, lease_s = self.recognition().take, self._settings.lease_s
-        return [Worker(self.requests, self.requests, take, lease_s) for _ in range(worker_count(self._settings))]
+        self.recognition()  # what is wrong with it is told now
+        lease_s = self._settings.lease_s
+        return [Worker(self.requests, self.requests, self._take, lease_s) for _ in range(worker_count(self._settings))]
+
+    def _take(self, body: str) -> None:
+        """By the model that the collection has now."""
+        self.recognition().take(body)

@@ -155,7 +155,9 @@ def _isobmff_kind(data: bytes, source: str) -> str:
         return "AVIF"
     if brands & {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}:
         return "HEIF"
-    raise ImageError(f"{source}: is a video or another media file, not an image; faceline reads {KNOWN}")
+    raise ImageError(
+        f"{source}: is a video or another media file; name a clip as one, as .mp4; the images that are read: {KNOWN}"
+    )
 
 
 def _what_else(data: bytes) -> str:
@@ -201,7 +203,7 @@ def _heif_reader(source: str) -> type[ImageFile.ImageFile]:
     try:
         from pillow_heif import HeifImageFile  # noqa: PLC0415 - an extra
     except ImportError as error:
-        raise ImageError(f"{source}: reading HEIC needs an extra; pip install 'faceline[heic]'") from error
+        raise ImageError(f"{source}: reading HEIC needs an extra; pip install pillow-heif") from error
     reader: type[ImageFile.ImageFile] = HeifImageFile
     return reader
 

@@ -239,6 +239,10 @@ class Records(Protocol):
         """The newest `limit` rows, oldest of them first: by timestamp, then key, then face_number."""
         ...
 
+    def pages(self, rows: int = 10_000) -> Iterator[list[Record]]:
+        """All of them, by bucket, key and face_number, up to `rows` at a time."""
+        ...
+
     def delete(self, bucket: str, key: str) -> int:
         """Removes the rows of this object; returns how many."""
         ...
@@ -259,7 +263,7 @@ class VideoTask:
     """What to do with one stored video: find its faces, or also the enrolled faces that they are like.
 
     tag: the caller's label. attributes: the networks that describe the faces. collection: what is searched; None: the
-    faces are only detected. min_similarity: that a match needs.
+    faces are only detected. min_similarity: that a match needs. topic: a notice that names it tells when the job ended.
     """
 
     bucket: str
@@ -268,6 +272,7 @@ class VideoTask:
     attributes: tuple[str, ...] = ()
     collection: str | None = None
     min_similarity: float = 80.0
+    topic: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

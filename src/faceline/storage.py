@@ -1,25 +1,39 @@
 """The embedded profile's stores over one data directory, each opened when first needed and all closed together."""
 
 import threading
-from functools import cached_property
+from functools import cached_property, partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from faceline.analytics.asking import Limits
+from faceline.analytics.lake import Lake
+from faceline.analytics.sources import Place, Sources
 from faceline.config import Settings
+from faceline.local.consents import SqliteConsents
 from faceline.local.credentials import Credentials
 from faceline.local.database import Database
-from faceline.local.directory import DataDirectory, UpLock, open_directory, read_admin_key
+from faceline.local.directory import DataDirectory, UpLock, locked, open_directory, read_admin_key
 from faceline.local.face_records import SqliteFaceRecords
+from faceline.local.forgetting import EmptyFolders, SqliteState, SqliteTombstones
 from faceline.local.gallery import GALLERY, SqliteCollections
 from faceline.local.index import ObjectIndex
+from faceline.local.merging import SqliteMerging
+from faceline.local.negatives import SqliteNegatives
 from faceline.local.objects import Objects
+from faceline.local.outbox import SqliteOutbox
 from faceline.local.people import SqlitePeople
 from faceline.local.queue import SqliteQueue
 from faceline.local.receipts import SqliteReceipts
 from faceline.local.records import SqliteRecords
+from faceline.local.retention import SqliteRetention
+from faceline.local.review import SqliteVerdicts
+from faceline.local.review_erasure import ReviewErasure
 from faceline.local.schema import STATE
+from faceline.local.second_index import SqliteCalibrations, SqliteSecondIndexes
 from faceline.local.tags import SqliteTags
+from faceline.local.unknown_faces import SqliteUnknownFaces
 from faceline.local.video_jobs import SqliteVideoJobs
+from faceline.notify.rules import checked, routes
 
 T = TypeVar("T")
 _ANY_NUMBER = 2**31
@@ -75,8 +89,62 @@ class Storage:
         return SqlitePeople(self._gallery)
 
     @Once
+    def consents(self) -> SqliteConsents:
+        return SqliteConsents(self._gallery)
+
+    @Once
+    def retention(self) -> SqliteRetention:
+        return SqliteRetention(self._gallery)
+
+    @Once
+    def tombstones(self) -> SqliteTombstones:
+        return SqliteTombstones(self._gallery)
+
+    @Once
+    def empty_folders(self) -> EmptyFolders:
+        return EmptyFolders(self.directory.buckets, self.known_names)
+
+    @Once
+    def state(self) -> SqliteState:
+        """What the state database keeps of people beside the rows that are theirs."""
+        return SqliteState(self._state, self.known_names)
+
+    def known_names(self) -> frozenset[str]:
+        """Of everybody in every collection."""
+        return frozenset(name for (name,) in self._gallery.rows("SELECT DISTINCT name FROM people"))
+
+    @Once
+    def verdicts(self) -> SqliteVerdicts:
+        return SqliteVerdicts(self._gallery)
+
+    @Once
+    def merging(self) -> SqliteMerging:
+        return SqliteMerging(self._gallery)
+
+    @Once
+    def negatives(self) -> SqliteNegatives:
+        return SqliteNegatives(self._gallery)
+
+    @Once
+    def unknown_faces(self) -> SqliteUnknownFaces:
+        return SqliteUnknownFaces(self._gallery)
+
+    @Once
+    def review_erasure(self) -> ReviewErasure:
+        """Of the four above."""
+        return ReviewErasure(self._gallery)
+
+    @Once
     def tags(self) -> SqliteTags:
         return SqliteTags(self._gallery)
+
+    @Once
+    def second_indexes(self) -> SqliteSecondIndexes:
+        return SqliteSecondIndexes(self._gallery)
+
+    @Once
+    def calibrations(self) -> SqliteCalibrations:
+        return SqliteCalibrations(self._gallery)
 
     @Once
     def access_keys(self) -> Credentials:
@@ -93,6 +161,24 @@ class Storage:
     @Once
     def receipts(self) -> SqliteReceipts:
         return SqliteReceipts(self._state)
+
+    @Once
+    def lake(self) -> Lake:
+        """All results as tables: SQL, statistics, Parquet copies."""
+        s = self.settings
+        places = {
+            "processed": Place(s.input_bucket, s.processed_prefix),
+            "clips": Place(s.names.output, ""),
+            "reports": Place(s.names.matches, s.matching_output_prefix),
+        }
+        limits = Limits(s.sql_timeout_s, s.sql_memory_mb)
+        root = self.directory.path / "lake"
+        return Lake(root, Sources(self.objects, places), self.records.pages, locked, limits)
+
+    @Once
+    def notices(self) -> SqliteOutbox:
+        """What is to be told, on its way to the targets. Raises SettingError when two of those have one name."""
+        return SqliteOutbox(self._state, partial(routes, checked(self.settings.notify)))
 
     @Once
     def video_jobs(self) -> SqliteVideoJobs:

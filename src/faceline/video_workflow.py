@@ -8,15 +8,17 @@ from faceline.config import Names
 from faceline.engine.align import TEMPLATES
 from faceline.engine.analyzer import Analyzer
 from faceline.engines import Engines
-from faceline.errors import NotFoundError, SettingError, UsageError
+from faceline.errors import InputError, NotFoundError, SettingError, UsageError
 from faceline.events import ObjectCreated
 from faceline.gallery.collection import Collection
+from faceline.gallery.keeping import CONSENT_MISSING, Keeping
 from faceline.gallery.transfer import Gallery, check_names, give_out, take_in
 from faceline.loading import image_limits, wanted, worker_count
 from faceline.local.queue import SqliteQueue
 from faceline.models.spaces import Space, space_named
 from faceline.pipelines.clips import video_limits
 from faceline.pipelines.receipted import Receipted
+from faceline.pipelines.telling import Tell, untold
 from faceline.pipelines.video_arrivals import VideoArrivals
 from faceline.pipelines.video_outputs import Outputs
 from faceline.pipelines.video_recognition import Recognition, VideoRecognizer
@@ -29,7 +31,7 @@ SPLITTING, RECOGNITION = "video-splitting", "face-recognition"  # queues, called
 
 
 class VideoWorkflow:
-    """collection, analyzer: those of a collection's name."""
+    """collection, analyzer: those of a collection's name. tell: of whom was seen."""
 
     def __init__(
         self,
@@ -37,10 +39,11 @@ class VideoWorkflow:
         engines: Engines,
         collection: Callable[[str], Collection],
         analyzer: Callable[[str], Analyzer],
+        tell: Tell = untold,
     ) -> None:
         self.names = _checked(storage.settings.names, storage.settings.input_bucket)
         self._storage, self._settings, self._engines = storage, storage.settings, engines
-        self._collection, self._analyzer = collection, analyzer
+        self._collection, self._analyzer, self._tell = collection, analyzer, tell
 
     @property
     def queue(self) -> SqliteQueue:
@@ -78,7 +81,7 @@ class VideoWorkflow:
         return VideoSplitter(self._storage.objects, self._storage.receipts, self.names, splitting, self._call)
 
     def recognizer(self) -> VideoRecognizer:
-        return VideoRecognizer(self._storage.objects, self.outputs, self._recognition)
+        return VideoRecognizer(self._storage.objects, self.outputs, self._recognition, self._tell)
 
     def collection_name(self) -> str:
         """Who is looked for: the collection that is set, else the gallery that was dropped into the embeddings bucket,
@@ -108,8 +111,17 @@ class VideoWorkflow:
         gallery = Gallery(vectors, names, space.model, TEMPLATES[space.template].side)
         check_names(gallery, source)
         name = collection or self.gallery_name
+        self._check_consents(names, name, source)
         self._storage.collections.create(name, space.model)
         return take_in(self._storage.face_records, name, gallery, source)
+
+    def _check_consents(self, names: list[str], collection: str, source: str) -> None:
+        keeping = Keeping(consents=self._storage.consents, consent_required=self._settings.consent_required)
+        without = [name for name in dict.fromkeys(names) if keeping.refusal(collection, name, None)]
+        if without:
+            raise InputError(
+                f"{source}: {CONSENT_MISSING} for {len(without)} of its people; note them with `faceline consent`"
+            )
 
     def export_gallery(self, collection: str) -> tuple[bytes, int]:
         """The bytes of a `data.pt` and how many entries it has.
@@ -148,8 +160,12 @@ class VideoWorkflow:
     def delete_results(self, event: ObjectCreated, done: dict[str, Any]) -> None:
         """done: what `VideoSplitter.handle` returned for the event."""
         if "stem" in done:
-            self.splitter().unstage(done["stem"])
-            self.outputs.delete(done["stem"])
+            self.delete_stem(done["stem"])
+
+    def delete_stem(self, stem: str) -> None:
+        """Deletes what was staged of a clip, and its results."""
+        self.splitter().unstage(stem)
+        self.outputs.delete(stem)
 
     def _arrivals(self) -> VideoArrivals:
         limit = self._settings.max_upload_bytes

@@ -201,7 +201,7 @@ class _Source:
             raise VideoError(f"{self.name}: its decoder sent garbage ({error}); {_CONVERT}") from error
 
 
-INSTALL = "pip install 'faceline[video]'"
+INSTALL = "pip install av"
 _CONVERT = "convert the clip (`ffmpeg -i IN -c:v libx264 OUT.mp4`)"
 
 

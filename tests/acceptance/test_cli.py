@@ -205,7 +205,7 @@ class TestModels:
         assert all(has(entry, {"model": str, "ok": bool}) for entry in verified.json)
 
     def test_a_damaged_model_is_found(self, cli: Cli, models_dir: Path, tmp_path: Path) -> None:
-        for file in models_dir.iterdir():
+        for file in filter(Path.is_file, models_dir.iterdir()):
             (tmp_path / file.name).write_bytes(file.read_bytes())
         (tmp_path / "mtcnn-pnet.onnx").write_bytes(b"damaged")
         result = cli("models", "verify", "--into", tmp_path, "--json")

@@ -155,11 +155,21 @@ def test_a_damaged_clip_gives_what_is_left_of_it(cli: Cli, ada: Path, clip: Path
 
 def test_a_forgotten_person_is_named_in_no_result_of_a_clip(cli: Cli, ada: Path, clip: Path, tmp_path: Path) -> None:
     put(cli, clip)
-    assert cli("forget", "Ada", "--json").json["results"] == 1
+    assert cli("forget", "Ada", "-c", "my-face-collection", "--json").json["results"] == 1
     assert (bucket(tmp_path, "output") / "party.txt").read_bytes() == b"Unknown"
     text = (bucket(tmp_path, "output") / "party.json").read_text()
     assert "Ada" not in text
     assert json.loads(text)["appearances"][0]["decision"] == "forgotten"
+
+
+def test_a_clip_that_shows_only_who_is_forgotten_goes_with_frames_and_results(
+    cli: Cli, ada: Path, clip: Path, tmp_path: Path
+) -> None:
+    put(cli, clip)
+    done = cli("forget", "Ada", "--json").json
+    assert done["uploads"] == ["faceline-input/party.mp4"]
+    for name in ("input", "stage-1", "output"):
+        assert not [path for path in bucket(tmp_path, name).rglob("*") if path.is_file()]
 
 
 def test_the_eight_clips_are_named_after_later_frames(cli: Cli, tmp_path: Path, test_data: Path) -> None:

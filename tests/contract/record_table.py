@@ -101,6 +101,12 @@ class RecordsContract:
         assert records.query(RecordQuery(limit=1)) == [FAILED]
         assert records.query(RecordQuery(limit=2)) == [STRANGER, FAILED]
 
+    @pytest.mark.parametrize("rows", [1, 2, 3, 10])
+    def test_pages_hold_every_row_once_by_key_and_face(self, rows: int, records: Records) -> None:
+        pages = list(records.pages(rows))
+        assert [record for page in pages for record in page] == [ANNA, STRANGER, FAILED]
+        assert all(0 < len(page) <= rows for page in pages)
+
     def test_forgetting_takes_the_name_out_of_every_row_of_the_person(self, records: Records) -> None:
         assert records.forget(str(ANNA.person)) == 1
         assert records.query(RecordQuery(person=ANNA.person)) == []

@@ -8,15 +8,18 @@ from pathlib import Path
 import pytest
 
 from contract import object_store, queues
+from contract import outbox as outbox_contract
 from contract import receipts as receipts_contract
 from contract.access_keys import AccessKeysContract
 from contract.conftest import Clock
 from contract.face_records import GalleryContract, Stored
 from contract.object_store import BUCKET, ObjectStoreContract
+from contract.outbox import OutboxContract, chosen
 from contract.people import PeopleContract
 from contract.queues import MAX_RECEIVES, DeadLettersContract, QueueContract
 from contract.receipts import ReceiptsContract
 from contract.record_table import RecordsContract
+from contract.reviews import ReviewContract, Stores
 from contract.tags import TagsContract
 from contract.video_jobs import VideoJobsContract
 from faceline.local.credentials import Credentials
@@ -24,13 +27,19 @@ from faceline.local.database import Database
 from faceline.local.face_records import SqliteFaceRecords
 from faceline.local.gallery import GALLERY, SqliteCollections
 from faceline.local.index import ObjectIndex
+from faceline.local.merging import SqliteMerging
+from faceline.local.negatives import SqliteNegatives
 from faceline.local.objects import Objects
+from faceline.local.outbox import SqliteOutbox
 from faceline.local.people import SqlitePeople
 from faceline.local.queue import SqliteQueue
 from faceline.local.receipts import SqliteReceipts
 from faceline.local.records import SqliteRecords
+from faceline.local.review import SqliteVerdicts
+from faceline.local.review_erasure import ReviewErasure
 from faceline.local.schema import STATE
 from faceline.local.tags import SqliteTags
+from faceline.local.unknown_faces import SqliteUnknownFaces
 from faceline.local.video_jobs import SqliteVideoJobs
 
 
@@ -52,6 +61,13 @@ def open_queue(path: Path) -> Iterator[SqliteQueue]:
 def open_receipts(path: Path) -> Iterator[SqliteReceipts]:
     database = Database(path, STATE)
     yield SqliteReceipts(database)
+    database.close()
+
+
+@contextmanager
+def open_outbox(path: Path) -> Iterator[SqliteOutbox]:
+    database = Database(path, STATE)
+    yield SqliteOutbox(database, chosen)
     database.close()
 
 
@@ -191,3 +207,40 @@ class TestSqliteTags(TagsContract):
     @pytest.fixture
     def tags(self, gallery: Database) -> SqliteTags:
         return SqliteTags(gallery)
+
+
+def review_stores(database: Database) -> Stores:
+    return Stores(
+        SqliteCollections(database),
+        SqliteFaceRecords(database),
+        SqlitePeople(database),
+        SqliteVerdicts(database),
+        SqliteMerging(database),
+        SqliteNegatives(database),
+        SqliteUnknownFaces(database),
+        ReviewErasure(database),
+    )
+
+
+class TestSqliteReview(ReviewContract):
+    @pytest.fixture
+    def here(self, gallery: Database) -> Stores:
+        return review_stores(gallery)
+
+    @pytest.fixture
+    def elsewhere(self, another: Database) -> Stores:
+        return review_stores(another)
+
+    @pytest.fixture
+    def stored(self, everything: Stored) -> Stored:
+        return everything
+
+
+class TestLocalOutbox(OutboxContract):
+    @pytest.fixture
+    def outbox(self, database: Database, clock: Clock) -> SqliteOutbox:
+        return SqliteOutbox(database, chosen, clock)
+
+    @pytest.fixture
+    def connect(self, database: Database) -> outbox_contract.Connect:
+        return partial(open_outbox, database.path)

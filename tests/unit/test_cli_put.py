@@ -80,7 +80,8 @@ def test_a_photo_that_the_engine_cannot_bear_is_given_up_and_said_so(
         result = cli("put", folder / "bad.png", "--wait", "--json")
         assert result.code == 1
         assert "dead-letters" in result.json[0]["error"]
-        assert result.json[0]["result"] == {"status": "dead"}
+        assert result.json[0]["result"]["status"] == "dead"
+        assert "RuntimeError: the engine broke" in result.json[0]["result"]["reason"]
     (letter,) = cli("dead-letters", "list", "--json").json
     assert set(letter) == {"queue", "message_id", "body", "receive_count", "reason", "died_at"}
     assert "RuntimeError: the engine broke" in letter["reason"]
@@ -99,7 +100,7 @@ def test_a_photo_is_found_among_many_dead_letters(cli: Cli, folder: Path, app: A
     (message,) = app.queue.receive()
     app.queue.bury(message, "made")
     result = cli("put", folder / "a.png", "--wait", "--json")
-    assert (result.code, result.json[0]["result"]) == (1, {"status": "dead"})
+    assert (result.code, result.json[0]["result"]) == (1, {"status": "dead", "reason": "made"})
 
 
 def test_while_an_up_runs_the_work_is_left_to_it(cli: Cli, folder: Path, app: App) -> None:

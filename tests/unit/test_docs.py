@@ -112,8 +112,9 @@ def test_no_setting_is_described_that_does_not_exist() -> None:
 def test_settings_files_in_the_docs_can_be_used(text: str, tmp_path: Path) -> None:
     (tmp_path / "faceline.toml").write_text(text, encoding="utf-8")
     said = tomllib.loads(text)
-    flat = {key: value for key, value in said.items() if key != "video"}
-    flat |= {f"video_{key}": value for key, value in said.get("video", {}).items()}
+    flat = {key: value for key, value in said.items() if not isinstance(value, dict)}
+    tables = {name: inner for name, inner in said.items() if isinstance(inner, dict)}
+    flat |= {f"{name}_{key}": value for name, inner in tables.items() for key, value in inner.items()}
     loaded = load(environment={}, directory=tmp_path)
     assert loaded == msgspec.convert(flat, Settings, strict=False, dec_hook=lambda kind, value: kind(value))
     assert loaded != Settings()
@@ -137,7 +138,7 @@ def sections(path: Path) -> dict[str, str]:
 
 
 # They do nothing by themselves and have no section.
-_GROUPS = ("faceline dead-letters", "faceline frames", "faceline models")
+_GROUPS = ("faceline dead-letters", "faceline frames", "faceline models", "faceline notifications", "faceline review")
 COMMANDS = [pair for pair in commands(get_command(app)) if pair[0] not in _GROUPS]
 
 

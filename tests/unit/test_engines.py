@@ -111,7 +111,7 @@ def test_points_come_from_onet_for_all_but_mtcnn(folder: Path) -> None:
 
 @pytest.mark.parametrize("detector", ["yunet", "opencv-yunet"])
 def test_a_yunet_must_be_here(detector: str, folder: Path) -> None:
-    with pytest.raises(ModelError, match=r"no model yunet in .*faceline models pull"):
+    with pytest.raises(ModelError, match=r"no model yunet in .*faceline models list"):
         loading.open_analyzer(settings(folder, detector=detector))
 
 
@@ -125,7 +125,7 @@ def test_opencv_that_cannot_use_the_file_says_so(folder: Path) -> None:
 
 def test_without_opencv_the_error_names_the_extra(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "cv2", None)
-    with pytest.raises(MissingExtraError, match=r"pip install 'faceline\[opencv\]'"):
+    with pytest.raises(MissingExtraError, match=r"pip install 'opencv-python-headless<5'"):
         loading.open_analyzer(settings(folder, detector="haar"))
 
 

@@ -28,7 +28,7 @@ def test_a_forgotten_person_is_named_nowhere(made_app: App) -> None:
     _known(made_app)
     _known(made_app, "Grace", 5)
     flow = Workflow(made_app)
-    flow.put("input/ada.png", photo(person=0, salt=1))
+    flow.put("input/both.png", photo(faces=2, person=0, salt=1))
     flow.put("input/grace.png", photo(person=5, salt=1))
     flow.worker.drain()
     assert made_app.records.query(RecordQuery(person="Ada"))
@@ -38,7 +38,7 @@ def test_a_forgotten_person_is_named_nowhere(made_app: App) -> None:
     assert done.photos == ("/home/Ada.jpg",)
     assert "Ada" not in _results(made_app)
     assert made_app.records.query(RecordQuery(person="Ada")) == []
-    assert [r.status for r in made_app.records.query(RecordQuery(image="ada.png"))] == ["forgotten"]
+    assert [r.status for r in made_app.records.query(RecordQuery(image="both.png"))] == ["forgotten", "unknown"]
     assert [r.person for r in made_app.records.query(RecordQuery(image="grace.png"))] == ["Grace"]
 
 

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from faceline.app import App
+from faceline.erasure import Gone
 from faceline.errors import InputError, NotFoundError, SettingError, StorageError
 from faceline.images import encode_jpeg
 from faceline.pipelines.frame_messages import MAX_MESSAGE_BYTES, deduplication_id, face_message, face_request
@@ -334,3 +335,12 @@ class TestQueues:
             (message,) = app.frames.responses.receive()
             app.frames.responses.release(message)
         assert app.frames.responses.depth()["dead"] == 0
+
+
+@pytest.mark.parametrize("body", ["hello", "[1]", "{}", '{"result": "Ada"}', '{"request_id": 1, "result": "Ada"}'])
+def test_what_others_sent_into_the_response_queue_keeps_nobody_from_being_forgotten(app: App, body: str) -> None:
+    responses = app.queue_of(app.settings.names.responses)
+    responses.send(body)
+    responses.send('{"request_id": "1", "result": "Ada"}')
+    app.frames.forget(Gone("Ada", (), everywhere=True))
+    assert '{"request_id": "1", "result": "Unknown"}' in [message.body for message in responses.receive(10)]

@@ -82,7 +82,7 @@ def test_heic_is_read_upright_with_the_extra() -> None:
 def test_heic_without_the_extra_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pillow_heif", None)
     data = struct.pack(">I", 24) + b"ftypheic" + b"\0\0\0\0mif1heic" + bytes(100)
-    with pytest.raises(ImageError, match=r"photo\.heic: .*pip install 'faceline\[heic\]'"):
+    with pytest.raises(ImageError, match=r"photo\.heic: .*pip install pillow-heif"):
         decode(data, "photo.heic", LIMITS)
 
 

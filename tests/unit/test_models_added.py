@@ -333,3 +333,10 @@ def test_a_file_that_is_not_there_or_too_large_is_refused_before_it_is_read(tmp_
         stream.truncate(2**31)
     with pytest.raises(ModelError, match="more than 1073741824"):
         read_file(tmp_path / "sparse.onnx")
+
+
+def test_more_numbers_than_an_embedding_has_are_refused_and_the_registry_stays_readable(tmp_path: Path) -> None:
+    wide = embedder(dimensions=70_000)
+    with pytest.raises(ModelError, match="70,000 numbers for a face"):
+        add(tmp_path, wide)
+    assert read_registry(tmp_path).models == {}

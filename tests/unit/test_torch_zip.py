@@ -132,6 +132,10 @@ def test_damaged_files_of_before_torch_1_6_are_refused() -> None:
     for length in range(20, len(whole), 7):
         _refused(whole[:length], "")
     _refused(_old(pickled, storages, keys=["95"]), "list of storages")
+    nested: Any = "94"
+    for _ in range(60):  # its text would have 2^60 parts
+        nested = [nested, nested]
+    _refused(_old(pickled, storages, keys=[nested]), "list of storages")
     _refused(_old(pickled, {"94": b"1234"}), "another size")
     _refused(_old(pickled, storages, little=False), "little-endian")
 
@@ -284,6 +288,10 @@ def _embedding(key: str, shape: tuple[int, int] = (1, 512)) -> bytes:
     return _tensor(key, 512, (0, shape, (shape[1], 1)))
 
 
+def _filled(number: float) -> bytes:
+    return np.full(512, number, "<f4").tobytes()
+
+
 def test_a_gallery_is_read_as_it_is_written() -> None:
     random = np.random.default_rng(2)
     embeddings = random.normal(size=(40, 512)).astype(np.float32)
@@ -312,8 +320,10 @@ def test_embeddings_and_names_that_do_not_go_together_are_not_written() -> None:
         (lambda one: _gallery(_embedding("0"), names=("a", "b"), storages={"0": one}), "1 embeddings for 2 names"),
         (lambda one: _gallery(_embedding("0", (512, 1)), names=("a",), storages={"0": one}), "number 1"),
         (lambda one: _gallery(_text("no"), names=("a",), storages={"0": one}), "no float32 tensor"),
-        (lambda one: _gallery(_embedding("0"), names=("a",), storages={"0": bytes(2048)}), "all zero"),
-        (lambda one: _gallery(_embedding("0"), names=("a",), storages={"0": b"\xff" * 2048}), "not finite"),
+        (lambda one: _gallery(_embedding("0"), names=("a",), storages={"0": bytes(2048)}), "of length 0;"),
+        (lambda one: _gallery(_embedding("0"), names=("a",), storages={"0": b"\xff" * 2048}), "of length nan"),
+        (lambda one: _gallery(_embedding("0"), names=("a",), storages={"0": _filled(1e-42)}), "of length 2"),
+        (lambda one: _gallery(_embedding("0"), names=("a",), storages={"0": _filled(3e38)}), "of length 6"),
         (lambda one: _gallery(*[_embedding("0")] * 300, names=("a",) * 300, storages={"0": one}), "again and again"),
         (lambda one: _archive(_dict(a=_tensor())), "no list of embeddings"),
         (lambda one: _archive(b"](](]ee"), "damaged|no list"),

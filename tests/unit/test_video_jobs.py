@@ -17,12 +17,13 @@ import pytest
 from numpy.typing import NDArray
 
 from faceline.access_keys import AccessKey, KeyScope
-from faceline.app import VIDEO_JOBS, App
+from faceline.app import App
 from faceline.engine.analyzer import Sighting, Wanted
 from faceline.engine.networks import AttributeNetwork
 from faceline.errors import StorageError
 from faceline.ports import VideoFacts, VideoJobState, VideoOutcome, VideoSighting, VideoTask
 from faceline.types import BoundingBox, Embedding, Emotion, Frame
+from faceline.video_job_workflow import VIDEO_JOBS
 from made import MODEL, MadeAnalyzer, face, new_face, open_app, vector
 from signed import Rekognition
 
@@ -135,7 +136,7 @@ def refused(api: Rekognition, operation: str, key: AccessKey | None = None, **me
 def done(app: App, api: Rekognition, operation: str, **members: Any) -> str:
     """The id of a job that was started and worked on."""
     job_id: str = asked(api, operation, **members)["JobId"]
-    app.video_job_worker().drain()
+    app.jobs.worker().drain()
     return job_id
 
 
@@ -149,7 +150,7 @@ def test_faces_come_with_their_times(app: App, api: Rekognition, video: Video) -
     assert waiting == {
         "JobId": started["JobId"], "JobStatus": "IN_PROGRESS", "Video": where, "JobTag": "a/tag", "Faces": [],
     }  # fmt: skip
-    app.video_job_worker().drain()
+    app.jobs.worker().drain()
     answer = asked(api, "GetFaceDetection", JobId=started["JobId"])
     assert answer["JobStatus"] == "SUCCEEDED"
     metadata = answer["VideoMetadata"]
@@ -229,7 +230,7 @@ def test_more_than_a_thousand_results_are_never_given_at_once(app: App, api: Rek
 
 def test_a_face_that_was_deleted_since_is_no_match_any_more(app: App, api: Rekognition, video: Video) -> None:
     job_id = done(app, api, "StartFaceSearch", Video=video(100), CollectionId=NAME)
-    app.forget("Ada")
+    app.face_records.remove(NAME, [found.face_id for found in app.face_records.find(NAME, person="Ada")])
     (person,) = asked(api, "GetFaceSearch", JobId=job_id)["Persons"]
     assert "FaceMatches" not in person
     app.drop_collection(NAME)
@@ -284,17 +285,50 @@ def test_so_many_jobs_at_once_and_no_more(api: Rekognition, video: Video) -> Non
 def test_what_cannot_be_started_is_refused_at_once(api: Rekognition, video: Video, app: App, operation: str) -> None:
     more: dict[str, Any] = {"CollectionId": NAME} if operation == "StartFaceSearch" else {}
     where = video(40)
-    channel = {"SNSTopicArn": "arn:aws:sns:us-east-1:000000000000:done", "RoleArn": "arn:aws:iam::000000000000:role/r"}
     absent = {"S3Object": {"Bucket": BUCKET, "Name": "b.mp4"}}
     versioned = {"S3Object": where["S3Object"] | {"Version": "7"}}
     assert refused(api, operation, Video=absent, **more)[0] == "InvalidS3ObjectException"
     assert refused(api, operation, Video=versioned, **more)[0] == "InvalidS3ObjectException"
     assert refused(api, operation, Video={}, **more)[0] == "InvalidParameterException"
-    code, message = refused(api, operation, Video=where, NotificationChannel=channel, **more)
-    assert code == "InvalidParameterException"
-    assert "leave NotificationChannel out" in message
     large = stored(app, bytes(100_001), "large.mp4")
     assert refused(api, operation, Video=large, **more)[0] == "VideoTooLargeException"
+
+
+def test_who_gave_a_channel_is_told_when_the_job_ended(app: App, api: Rekognition, video: Video) -> None:
+    topic = "arn:aws:sns:us-east-1:000000000000:done"
+    channel = {"SNSTopicArn": topic, "RoleArn": "arn:aws:iam::000000000000:role/r"}
+    done(app, api, "StartFaceDetection", Video=video(100))
+    assert app.notices.list() == []
+    job_id = done(app, api, "StartFaceDetection", Video=video(100), NotificationChannel=channel, JobTag="mine")
+    (told,) = app.notices.list()
+    assert (told.notice.kind, told.notice.source) == ("video.job.ended", topic)
+    facts = {name: told.notice.data[name] for name in ("JobId", "Status", "API", "JobTag", "Video")}
+    assert facts == {
+        "JobId": job_id,
+        "Status": "SUCCEEDED",
+        "API": "StartFaceDetection",
+        "JobTag": "mine",
+        "Video": {"S3ObjectName": "a.mp4", "S3Bucket": BUCKET},
+    }
+
+
+def test_a_job_that_failed_is_told_too(app: App, api: Rekognition) -> None:
+    channel = {"SNSTopicArn": "arn:aws:sns:us-east-1:000000000000:done", "RoleArn": "arn:aws:iam::000000000000:role/r"}
+    done(app, api, "StartFaceDetection", Video=stored(app, b"no video"), NotificationChannel=channel)
+    assert [told.notice.data["Status"] for told in app.notices.list()] == ["FAILED"]
+
+
+def test_a_job_whose_worker_was_killed_before_it_told_its_end_is_told_by_the_next(
+    app: App, api: Rekognition, video: Video
+) -> None:
+    channel = {"SNSTopicArn": "arn:aws:sns:us-east-1:000000000000:done", "RoleArn": "arn:aws:iam::000000000000:role/r"}
+    job_id = asked(api, "StartFaceDetection", Video=video(100), NotificationChannel=channel)["JobId"]
+    job = app.video_jobs.begin(job_id)
+    assert job
+    app.video_jobs.finish(job_id, job.attempt, VideoOutcome(VideoJobState.SUCCEEDED))
+    assert app.notices.list() == []
+    app.jobs.worker().drain()  # its message was not acknowledged
+    assert [told.notice.data["JobId"] for told in app.notices.list()] == [job_id]
 
 
 def test_a_search_needs_its_collection(app: App, api: Rekognition, video: Video) -> None:
@@ -302,7 +336,7 @@ def test_a_search_needs_its_collection(app: App, api: Rekognition, video: Video)
     assert refused(api, "StartFaceSearch", Video=where, CollectionId="nobody")[0] == "ResourceNotFoundException"
     job_id = asked(api, "StartFaceSearch", Video=where, CollectionId=NAME)["JobId"]
     app.drop_collection(NAME)
-    app.video_job_worker().drain()
+    app.jobs.worker().drain()
     answer = asked(api, "GetFaceSearch", JobId=job_id)
     assert answer["JobStatus"] == "FAILED"
     assert NAME in answer["StatusMessage"]
@@ -343,7 +377,7 @@ def test_what_is_no_video_fails_its_job_with_a_reason(
     job_id = asked(api, "StartFaceDetection", Video=stored(app, content or b""))["JobId"]
     if content is None:
         app.objects.delete(BUCKET, "a.mp4")
-    app.video_job_worker().drain()
+    app.jobs.worker().drain()
     answer = asked(api, "GetFaceDetection", JobId=job_id)
     assert (answer["JobStatus"], answer["Faces"]) == ("FAILED", [])
     assert said in answer["StatusMessage"]
@@ -364,7 +398,7 @@ def test_what_a_killed_worker_began_is_done_again_and_once(app: App, api: Rekogn
     begun = app.video_jobs.begin(job_id)
     assert begun is not None
     time.sleep(0.05)  # its lease runs out
-    app.video_job_worker().drain()
+    app.jobs.worker().drain()
     answer = asked(api, "GetFaceDetection", JobId=job_id)
     assert (answer["JobStatus"], len(answer["Faces"])) == ("SUCCEEDED", 2)
     assert not app.video_jobs.finish(job_id, begun.attempt, VideoOutcome(VideoJobState.FAILED))
@@ -373,7 +407,7 @@ def test_what_a_killed_worker_began_is_done_again_and_once(app: App, api: Rekogn
 def test_a_job_whose_message_was_lost_is_asked_for_again_at_the_start(app: App, api: Rekognition, video: Video) -> None:
     video(100)
     job_id = app.video_jobs.start(VideoTask(BUCKET, "a.mp4"), None, 1).job_id
-    app.video_job_worker().drain()
+    app.jobs.worker().drain()
     assert asked(api, "GetFaceDetection", JobId=job_id)["JobStatus"] == "SUCCEEDED"
 
 
@@ -383,12 +417,12 @@ def test_a_worker_that_is_told_to_stop_gives_its_job_back(
     job_id = asked(api, "StartFaceDetection", Video=video(*[100] * 50))["JobId"]
     stop = threading.Event()
     analyzer.seeing = stop.set
-    app.video_job_worker().run(stop)
+    app.jobs.worker().run(stop)
     assert asked(api, "GetFaceDetection", JobId=job_id)["JobStatus"] == "IN_PROGRESS"
     assert analyzer.seen < 20
     assert app.queue_of(VIDEO_JOBS).depth() == {"visible": 0, "in_flight": 1, "dead": 0}  # its delay goes on
     analyzer.seeing = None
-    app.video_job_worker().work(job_id)
+    app.jobs.worker().work(job_id)
     assert len(asked(api, "GetFaceDetection", JobId=job_id)["Faces"]) == 50
 
 
@@ -396,7 +430,7 @@ def test_what_fails_for_another_reason_is_tried_again_and_then_given_up(
     app: App, api: Rekognition, video: Video, analyzer: SeeingAnalyzer
 ) -> None:
     job_id = asked(api, "StartFaceDetection", Video=video(100))["JobId"]
-    worker = app.video_job_worker()
+    worker = app.jobs.worker()
     analyzer.broken = StorageError("the disk is on fire")
     with pytest.raises(StorageError):
         worker.work(job_id)
@@ -410,7 +444,7 @@ def test_a_job_that_ends_the_process_each_time_is_given_up(app: App, api: Rekogn
     job_id = asked(api, "StartFaceDetection", Video=video(100))["JobId"]
     for _ in range(2):
         app.video_jobs.begin(job_id)
-    app.video_job_worker().drain()
+    app.jobs.worker().drain()
     answer = asked(api, "GetFaceDetection", JobId=job_id)
     assert answer["JobStatus"] == "FAILED"
     assert answer["StatusMessage"].startswith("it was tried 2 times")
@@ -420,5 +454,5 @@ def test_a_job_whose_message_died_has_failed_after_the_next_start(app: App, api:
     job_id = asked(api, "StartFaceDetection", Video=video(100))["JobId"]
     queue = app.queue_of(VIDEO_JOBS)
     queue.bury(queue.receive(1)[0], "received too often")
-    app.video_job_worker()
+    app.jobs.worker()
     assert asked(api, "GetFaceDetection", JobId=job_id)["JobStatus"] == "FAILED"

@@ -11,7 +11,15 @@ from typing import Any
 import pytest
 
 from contract.conftest import Clock
-from faceline.errors import InputError, NotFoundError, StorageError
+from faceline.errors import (
+    FacelineError,
+    InputError,
+    MissingExtraError,
+    ModelError,
+    NotFoundError,
+    SettingError,
+    StorageError,
+)
 from faceline.events import ObjectCreated, to_json
 from faceline.local.database import Database
 from faceline.local.queue import SqliteQueue
@@ -339,3 +347,14 @@ def test_stopping_finishes_the_message_in_hand(real_time: Bench) -> None:
     assert real_time.handled == [EVENT.key]
     assert real_time.receipts.result(EVENT.event_id) == '{"status": "done"}'
     assert real_time.depths() == (1, 0, 0)
+
+
+@pytest.mark.parametrize("error", [MissingExtraError("install it"), ModelError("pull it"), SettingError("mend it")])
+def test_what_waits_for_somebody_to_install_something_is_told_once(bench: Bench, error: FacelineError) -> None:
+    def work(_: str) -> None:
+        raise error
+
+    bench.queue.send("a message")
+    Worker(bench.queue, bench.queue, work).drain()
+    (letter,) = bench.queue.list()
+    assert (letter.receive_count, letter.reason) == (1, str(error))

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from faceline.app import App
-from faceline.cli.output import print_table
+from faceline.cli.output import note, print_table
 from faceline.drawing_clips import Trail, clock, contact_sheet, drawn
 from faceline.errors import ConflictError, UsageError, VideoError
 from faceline.files import is_folder
@@ -84,7 +84,9 @@ def identify_clips(app: App, clips: Sequence[Path], options: ClipOptions) -> Ite
             found = follow_clip(clip, limits, search, advance)
         error = _draw(clip, found, limits, search.per_second, options) if options.draw else None
         if options.sheet is not None and found.duration_s is not None:
-            save(contact_sheet(found.appearances), _sheet_file(clip, options.sheet))
+            file = _sheet_file(clip, options.sheet)
+            save(contact_sheet(found.appearances), file)
+            note(f"contact sheet: {file}")
         yield identified_clip_document(
             str(clip), found.duration_s, found.appearances, str(found.error or error or "") or None
         )
@@ -122,6 +124,7 @@ def _draw(
                     advance(frame.time_s, again.info.duration_s)
         except VideoError as error:
             return error
+    note(f"annotated clip: {target}")
     return None
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from faceline.errors import FacelineError, InputError
+from faceline.errors import FacelineError, InputError, UsageError
 
 if TYPE_CHECKING:
     import httpx
@@ -43,13 +43,15 @@ class FrameClient:
 
         self._timeout_s = timeout_s
         self._queue = f"/queues/{queue}"
+        if not key.isascii():
+            raise UsageError("--key has characters that no key has; it is in the data directory's admin.key")
         headers = {"Authorization": f"Bearer {key}"}
         timeout = httpx.Timeout(_POST_S, read=_SILENCE_S)
         try:
             self._http = httpx.Client(base_url=url, headers=headers, timeout=timeout, trust_env=False)
         except (httpx.InvalidURL, ValueError) as error:
             raise InputError(f"{url!r} is no address of a server: {error}") from error
-        self._errors = (httpx.TransportError, httpx.StreamError)
+        self._errors = (httpx.RequestError, httpx.StreamError)
         self._changed = threading.Condition()
         self._asked: set[str] = set()
         self._told: dict[str, tuple[str, str, float]] = {}  # by request_id: message_id, result, when

@@ -51,6 +51,7 @@ def create(
     settings = common(context).settings(data)
     with App(settings) as app_:
         key = app_.access_keys.create(name, scope, collections or ["*"])
+        app_.note("create key", detail={"key": key.access_key_id, "scope": key.scope})
         file = str(app_.access_keys.path.absolute())
         port = app_.up_lock().port() or settings.port
     if as_json:
@@ -80,6 +81,7 @@ def revoke(
         key = app_.access_keys.get(name)
         confirm(f"Revoke the key {key.name} ({key.access_key_id})?", yes, as_json)
         app_.access_keys.revoke(key.access_key_id)
+        app_.note("revoke key", detail={"key": key.access_key_id})
     if as_json:
         print_json({"revoked": key.name, "access_key_id": key.access_key_id})
     else:

@@ -14,9 +14,26 @@ import typer
 from typer.core import TyperGroup
 
 from faceline import __version__
-from faceline.cli import collections, demo, frames, keys, models, objects, people, photos, up, watch
+from faceline.cli import (
+    collections,
+    demo,
+    erasure,
+    frames,
+    keeping,
+    keys,
+    models,
+    notifications,
+    objects,
+    people,
+    photos,
+    review,
+    sql,
+    stats,
+    up,
+    watch,
+)
 from faceline.cli.options import Common
-from faceline.cli.output import note, print_json
+from faceline.cli.output import note, print_json_line
 from faceline.errors import FacelineError, NotFoundError, UsageError
 
 _USAGE_ERRORS: Any = typer.BadParameter.__bases__  # click's, or typer's own copy of it, by version
@@ -40,7 +57,7 @@ def _told() -> Iterator[None]:
         yield
     except _USAGE_ERRORS as error:
         if _wants_json():
-            print_json({"error": error.format_message()})
+            print_json_line({"error": error.format_message()})
         raise
     except KeyboardInterrupt:
         note("stopped")
@@ -100,15 +117,22 @@ def options(
 
 photos.register(app)
 people.register(app)
+erasure.register(app)
+keeping.register(app)
 objects.register(app)
+sql.register(app)
+stats.register(app)
 up.register(app)
 watch.register(app)
 demo.register(app)
-app.add_typer(collections.app, name="collections", help="Who is known: list, show, import, export, drop.")
+app.add_typer(collections.app, name="collections", help="Who is known: list, show, import, export, migrate, drop.")
 app.add_typer(objects.dead_letters, name="dead-letters", help="Messages that failed too often.")
 app.add_typer(frames.app, name="frames", help="Pictures that are recognised over queues: send.")
 app.add_typer(keys.app, name="keys", help="Who may use the Rekognition API: list, create, revoke.")
-app.add_typer(models.app, name="models", help="The networks: where they are, build, verify.")
+app.add_typer(keeping.retention, name="retention", help="How long faces and results are kept: show, set, run.")
+app.add_typer(models.app, name="models", help="The networks: list, pull, add, remove, build, verify.")
+app.add_typer(notifications.app, name="notifications", help="Who is told of what: list, targets, test, replay.")
+app.add_typer(review.app, name="review", help="What people decide about the answers: pairs, merging, marks.")
 
 
 def main() -> None:
@@ -120,7 +144,7 @@ def main() -> None:
             _run()
     except FacelineError as error:
         if _wants_json():
-            print_json({"error": str(error)})
+            print_json_line({"error": str(error)})
         note(f"faceline: {error}")
         sys.exit(2 if isinstance(error, UsageError | NotFoundError) else 1)
     except OSError as error:

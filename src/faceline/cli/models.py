@@ -63,12 +63,9 @@ def list_models(context: typer.Context, as_json: Json = False) -> None:
     if as_json:
         print_json({"directory": str(store.directory), "models": rows})
         return
-    shown = [
-        (r["model"], _yes(r["built"]), _yes(r["calibrated"]), r["from"], r["licence"], r["training_data"] or None)
-        for r in rows
-    ]
-    print_table(("model", "here", "calibrated", "from", "licence of the weights", "training data"), shown)
-    note(f"directory: {store.directory}")
+    shown = [(r["model"], _yes(r["built"]), _yes(r["calibrated"]), r["from"], r["licence"]) for r in rows]
+    print_table(("model", "here", "calibrated", "from", "licence of the weights"), shown)
+    note(f"directory: {store.directory}; --json says what each was trained on, too")
 
 
 @app.command()

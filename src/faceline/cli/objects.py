@@ -39,7 +39,8 @@ def put(
         str | None, typer.Option(help="face-input-bucket for photos, faceline-input for clips unless set.")
     ] = None,
     prefix: Annotated[
-        str | None, typer.Option(help="Before the file's name; input/ for photos, nothing for clips unless set.")
+        str | None,
+        typer.Option(help="Before the file's name; unless set input/, in faceline-images images/, for clips nothing."),
     ] = None,
     again: Annotated[bool, typer.Option("--again", help="Work on files again that were done before.")] = False,
     wait: Annotated[bool, typer.Option("--wait", help="Until the results are there; works without `up` too.")] = False,
@@ -80,8 +81,13 @@ def records(
     if as_json:
         print_json([asdict(record) for record in found])
         return
+    faces = [record for record in found if record.error is None]
     columns = ("time", "photo", "face", "status", "person", "confidence", "left,top size", "emotions")
-    print_table(columns, [_record_row(record) for record in found])
+    if faces or not found:
+        print_table(columns, [_record_row(record) for record in faces])
+    for record in found:
+        if record.error is not None:
+            print_text(f"{_when(record)} {record.key}: {record.error.removeprefix(f'{record.key}: ')}")
 
 
 @dead_letters.command("list")
@@ -141,7 +147,8 @@ def _named(given: Path) -> list[tuple[Path, str]]:
 def _place(file: Path, name: str, settings: Settings, bucket: str | None, prefix: str | None) -> tuple[str, str]:
     if is_clip_name(file):
         return bucket or settings.names.input, (prefix or "") + name
-    return bucket or settings.input_bucket, (settings.input_prefix if prefix is None else prefix) + name
+    of_bucket = settings.matching_prefix if bucket == settings.names.images else settings.input_prefix
+    return bucket or settings.input_bucket, (of_bucket if prefix is None else prefix) + name
 
 
 def _put_one(app: App, photo: Path, place: tuple[str, str], again: bool) -> tuple[dict[str, Any], ObjectCreated | None]:
@@ -181,7 +188,8 @@ def _wait(app: App, events: list[ObjectCreated], shown: bool) -> None:
 def _helping(app: App, waiting: list[ObjectCreated]) -> Iterator[None]:
     """Works in threads where there is something to wait for and no `faceline up`."""
     stop = threading.Event()
-    workers = [app.worker(), *app.videos.workers()] if waiting and not app.up_lock().held() else []
+    alone = waiting and not app.up_lock().held()
+    workers = [app.worker(), *app.matching.workers(), *app.videos.workers()] if alone else []
     helpers = [threading.Thread(target=worker.run, args=(stop,)) for worker in workers]
     for helper in helpers:
         helper.start()
@@ -194,7 +202,7 @@ def _helping(app: App, waiting: list[ObjectCreated]) -> Iterator[None]:
 
 
 def _is_settled(app: App, event: ObjectCreated) -> bool:
-    return app.receipts.result(event.event_id) is not None or app.is_dead(event)
+    return app.receipts.result(event.event_id) is not None or app.death_of(event) is not None
 
 
 def _with_result(app: App, row: dict[str, Any], event: ObjectCreated | None) -> dict[str, Any]:
@@ -202,12 +210,13 @@ def _with_result(app: App, row: dict[str, Any], event: ObjectCreated | None) -> 
     if event is None or not app.starts_work(event.bucket, event.key):
         return row | {"result": None}
     text, error = app.receipts.result(event.event_id), None
-    result = json.loads(text) if text else {"status": "dead"}
+    result: dict[str, Any] = json.loads(text) if text else {"status": "dead", "reason": app.death_of(event)}
     if "stem" in result and result["status"] == "done":
         result |= app.videos.recognised(result["stem"])
     if result["status"] not in ("done", "enrolled"):
-        reason = result.get("reason", "failed too often; see `faceline dead-letters list`")
-        error = f"{row['source']}: {reason.removeprefix(f'{event.key}: ')}"
+        reason = (result.get("reason") or "").removeprefix(f"{event.key}: ")
+        again = "" if text else "; then send it again with `faceline dead-letters redrive`"
+        error = f"{row['source']}: {reason}{again}"
     return row | {"result": result, "error": error}
 
 
@@ -235,6 +244,9 @@ def _record_row(record: Record) -> tuple[object, ...]:
     box = record.bounding_box
     place = f"{box['left']:.0f},{box['top']:.0f} {box['width']:.0f}×{box['height']:.0f}" if box else None
     mood = " ".join(f"{e['type']} {e['confidence']:.0f}" for e in record.emotions or []) or None
-    shown = record.error or record.person
-    time_ = record.timestamp.replace("T", " ")[:19]
-    return time_, record.key, record.face_number + 1, record.status, shown, record.confidence, place, mood
+    face = record.face_number + 1
+    return _when(record), record.key, face, record.status, record.person, record.confidence, place, mood
+
+
+def _when(record: Record) -> str:
+    return record.timestamp.replace("T", " ")[:19]

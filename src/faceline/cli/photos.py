@@ -24,7 +24,7 @@ from faceline.cli.options import CollectionName, Data, Json, MinFace, common, pa
 from faceline.cli.output import note, print_json, print_table, print_text, progress_bar
 from faceline.config import Settings
 from faceline.engine.session import cores
-from faceline.errors import InputError, NotFoundError, UsageError
+from faceline.errors import InputError, ModelMismatchError, NotFoundError, UsageError
 from faceline.files import is_folder
 from faceline.images import image_paths, read
 from faceline.loading import image_limits, wanted, worker_count
@@ -96,7 +96,10 @@ def identify(
         _check_gallery(app, settings)
 
         def examine(frame: Frame) -> list[Identification]:
-            return gallery.identify(app.analyzer().analyze([frame], wanted(settings))[0])
+            try:
+                return gallery.identify(app.analyzer().analyze([frame], wanted(settings))[0])
+            except ModelMismatchError:  # the collection's model was changed meanwhile
+                return gallery.identify(app.analyzer().analyze([frame], wanted(settings))[0])
 
         for photo, frame, found, error in _each(photos, settings, examine, not as_json) if photos else ():
             if draw and frame:

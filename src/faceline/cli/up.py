@@ -20,6 +20,7 @@ from faceline.errors import ConflictError, StorageError, UsageError
 from faceline.rekognition.endpoint import Endpoint
 from faceline.web.server import create
 
+_log = logging.getLogger("faceline.cli.up")
 HOST = "127.0.0.1"
 _LAST_REQUESTS_S = 3  # how long a slow upload may hold up the stopping
 
@@ -41,6 +42,7 @@ def up(
         raise UsageError("--worker and --front exclude each other: one works, the other takes in what there is to do")
     settings = common(context).settings(data, collection, logging.INFO).with_(port=port)
     with App(settings) as app:
+        app.actor = "up"
         if worker:
             with stop_signal() as stop, working(app):
                 print_text(f"faceline works on {settings.data.resolve()}")
@@ -58,7 +60,11 @@ def serve(app: App, front: bool = False) -> None:
             app.objects.make_bucket(app.places.bucket, prefix)
         for bucket in app.videos.names[:4]:
             app.objects.make_bucket(bucket)
+        app.matching.make_buckets()
         app.objects.sweep()
+        app.erasure.note_settings(app.actor)
+        if app.erasure.journal.unfinished():
+            _log.warning("an erasure was cut off; repeat `faceline forget` with the same name to finish it")
         app.frames.responses.sweep()
         watcher = app.watcher()
         app.access_keys.ensure_default()

@@ -15,18 +15,21 @@ from threadpoolctl import threadpool_limits
 
 from faceline.app import App
 from faceline.cameras import Camera, camera
+from faceline.cli.notifications import delivering
 from faceline.cli.options import CollectionName, Data, MinFace, common, path
 from faceline.cli.output import counted, note, print_json_line, print_text
 from faceline.engine.session import cores
-from faceline.errors import ConflictError, UsageError
+from faceline.errors import ConflictError, StorageError, UsageError
 from faceline.files import read_text
 from faceline.loading import wanted, worker_count
 from faceline.pipelines.clips import video_limits
 from faceline.pipelines.feed import Feed, FeedRule
+from faceline.pipelines.telling import at_camera
 from faceline.pipelines.watching import CameraEvent, Eyes, WatchCounts, Watching, event_document
 from faceline.types import Decision
 
 _SILENT_S = 10.0
+_log = logging.getLogger("faceline.cli.watch")
 
 
 def register(app: typer.Typer) -> None:
@@ -82,10 +85,20 @@ def watch(
             FeedRule(settings.follow_per_second, once, fast),
         )
         watching = Watching(found, limits, rule, eyes, worker_count(settings))
-        with _told_to(watching.stop), watching:
+        with _told_to(watching.stop), delivering(app), watching:
             for event in watching.events():
                 print_json_line(event_document(event)) if as_json else _print(event)
+                _tell(app, event, gallery.name)
     _finish(watching, as_json)
+
+
+def _tell(app: App, event: CameraEvent, collection: str) -> None:
+    notice = at_camera(event, collection)
+    try:
+        if notice is not None:
+            app.notify.seen(notice)
+    except StorageError as error:  # a full disk passes; who comes is printed all the same
+        _log.error("an appearance is told to nobody", extra={"camera": event.camera, "error": str(error)})
 
 
 def _cameras(sources: Sequence[str], names: Sequence[str], file: Path | None) -> list[Camera]:

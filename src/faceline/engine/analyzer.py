@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from faceline.engine.align import DLIB_150, Template, chip, cut
+from faceline.engine.closeup import detect_upright
 from faceline.engine.detector import Detections, Detector
 from faceline.engine.embed import Embedder
 from faceline.engine.networks import AttributeNetwork, AttributeNetworks
@@ -94,7 +95,7 @@ class Analyzer:
 
     def _detect(self, frame: Frame, pyramid: Pyramid, wanted: Wanted) -> Detections:
         min_face_px = wanted.min_face_px / frame.scale
-        found = self._detector.detect(frame, pyramid, min_face_px)
+        found = detect_upright(self._detector, frame, pyramid, min_face_px)
         if not wanted.rotations or (found.confidences > _SURE).any():
             return found
         # A face that lies on its side is sometimes found, badly: the surest of the four ways up is the right one.
@@ -104,7 +105,7 @@ class Analyzer:
     def _detect_turned(self, frame: Frame, turn: int, min_face_px: float) -> Detections:
         pixels = np.ascontiguousarray(np.rot90(frame.pixels, turn))
         turned = Frame(pixels, pixels.shape[1], pixels.shape[0], frame.source)
-        found = self._detector.detect(turned, Pyramid(turned), min_face_px)
+        found = detect_upright(self._detector, turned, Pyramid(turned), min_face_px)
         return _turned_back(found, turn, frame.pixels.shape[1], frame.pixels.shape[0])
 
     def _attributed(self, frame: Frame, pyramid: Pyramid, found: Detections, wanted: Wanted) -> Iterator[_Further]:

@@ -110,7 +110,7 @@ def _opencv() -> Any:
         import cv2  # noqa: PLC0415
     except ImportError as error:
         raise MissingExtraError(
-            f"this detector needs OpenCV, which is not usable here ({error}): pip install 'faceline[opencv]', "
+            f"this detector needs OpenCV, which is not usable here ({error}): pip install 'opencv-python-headless<5', "
             "or set detector to mtcnn"
         ) from error
     return cv2

@@ -4,12 +4,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Group
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from faceline.evaluation.groups import GroupRates
 from faceline.evaluation.people import FALSE_POSITIVE_RATES, Named
 from faceline.evaluation.rates import CLAIMED_SIMILARITIES, FALSE_MATCH_RATES, Estimate
 from faceline.evaluation.report import Measured, Report
+from faceline.evaluation.suggest import Suggestion
 from faceline.similarity import rate_at_similarity
 
 _DIGITS = 5
@@ -39,6 +42,11 @@ def report_document(report: Report) -> dict[str, Any]:
     }
     if report.named:
         document["rule"] = _named(report.named, report.enrolled)
+    if report.suggested:
+        document["suggested"] = _suggested(report.suggested)
+    if report.groups is not None:
+        document["groups_at"] = round(report.groups_at, 2)
+        document["groups"] = [_group(each) for each in report.groups]
     document["missed"] = [{"source": refusal.source, "reason": refusal.reason} for refusal in report.missed]
     return document
 
@@ -54,6 +62,10 @@ def report_table(report: Report) -> Group:
     parts: list[Table | Text] = [_scores_table(report, title), _claims_table(report)]
     if report.named:
         parts.append(_named_table(report.named, report.enrolled))
+    if report.groups is not None:
+        parts.append(_groups_table(report.groups, report.groups_at))
+    if report.suggested:
+        parts.append(Text(suggestion_text(report.suggested)))
     return Group(*parts, Text("\n".join(notes)))
 
 
@@ -69,6 +81,60 @@ def percent(estimate: Estimate | None) -> str:
         return "–"
     value = f"{100 * estimate.value:.2f} %"
     return value if estimate.ci95 is None else f"{value} ({100 * estimate.ci95[0]:.2f}–{100 * estimate.ci95[1]:.2f})"
+
+
+def suggestion_text(suggested: Suggestion) -> str:
+    """For people, in lines."""
+    s = suggested
+    value = f"{s.similarity.value:.2f}"
+    if s.similarity.ci95:
+        value += f" ({s.similarity.ci95[0]:.2f}–{s.similarity.ci95[1]:.2f})"
+    lines = [f"For a false-match rate of {rate_label(s.rate)}, ask for similarity {value}."]
+    if not s.measured:
+        lines.append(
+            f"That is what the calibration says: {s.pairs:,} pairs of strangers are too few to measure it, "
+            f"{s.needed_pairs:,} are needed."
+        )
+    elif s.true_accepts:
+        lines.append(f"Of same pairs, {percent(s.true_accepts)} reach it.")
+    if s.gallery_size > 1:
+        lines.append(
+            f"Among {s.gallery_size:,} people, {100 * s.strangers_named:.2g} % of strangers are like somebody."
+        )
+    return "\n".join(lines)
+
+
+def _suggested(suggested: Suggestion) -> dict[str, Any]:
+    s = suggested
+    return {
+        "false_match_rate": s.rate,
+        "gallery_size": s.gallery_size,
+        "similarity": round(s.similarity.value, 2),
+        "similarity_ci95": [round(end, 2) for end in s.similarity.ci95] if s.similarity.ci95 else None,
+        "measured": s.measured,
+        "pairs": s.pairs,
+        "needed_pairs": s.needed_pairs,
+        "true_accepts": _estimate(s.true_accepts),
+        "strangers_named": _round(s.strangers_named),
+    }
+
+
+def _group(group: GroupRates) -> dict[str, Any]:
+    rates = {name: _estimate(getattr(group, name)) for name in ("false_match", "false_non_match")}
+    counts = {name: getattr(group, name) for name in ("group", "photos", "people", "stranger_pairs", "same_pairs")}
+    return counts | rates
+
+
+def _groups_table(groups: Sequence[GroupRates], at: float) -> Table:
+    title = f"Within each group, at similarity {at:.2f}"
+    columns = ("group", "photos", "people", "strangers matched", "same pairs refused")
+    table = Table(*columns, title=title, title_justify="left")
+    for group in groups:
+        few = f"too few pairs ({group.stranger_pairs:,})", f"too few pairs ({group.same_pairs:,})"
+        rates = (group.false_match, group.false_non_match)
+        cells = [percent(rate) if rate else text for rate, text in zip(rates, few, strict=True)]
+        table.add_row(escape(group.group), str(group.photos), str(group.people), *cells)
+    return table
 
 
 def _measured(measured: Measured) -> dict[str, Any]:

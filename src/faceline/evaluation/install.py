@@ -25,11 +25,20 @@ _BOOTSTRAPS = 50  # for intervals that are kept, not used
 
 
 def install(directory: Path, model: str, photos: EmbeddedPhotos) -> tuple[Path, Installed]:
-    """Measures which score strangers reach how often, keeps it as the calibration of a model's id, and says where.
+    """Keeps what `measure` finds as the calibration of a model's id, and says where.
+
+    Raises InputError for too few pairs of strangers, ModelError for a models folder that cannot be written to.
+    """
+    made = measure(model, photos)
+    return keep(directory, model, made), made
+
+
+def measure(model: str, photos: EmbeddedPhotos) -> Installed:
+    """Which score strangers reach how often, by a model's id.
 
     photos: of many people, rightly labelled. With 120 people or more, and twice as many pairs as are needed, a cohort
     is invented, as the built-in model has one; of more than 4,000 photos so many are picked. Raises InputError for too
-    few pairs of strangers, ModelError for a models folder that cannot be written to.
+    few pairs of strangers.
     """
     embeddings, people = _some(photos)
     pairs = _pairs(people)
@@ -43,7 +52,7 @@ def install(directory: Path, model: str, photos: EmbeddedPhotos) -> tuple[Path, 
         fitted = fit(strangers, _BOOTSTRAPS)
     except ValueError as error:
         raise InputError(f"no calibration can be made: {error}") from error
-    made = Installed(
+    return Installed(
         fitted.calibration,
         cohort,
         {
@@ -56,7 +65,6 @@ def install(directory: Path, model: str, photos: EmbeddedPhotos) -> tuple[Path, 
             "made": datetime.now(UTC).date().isoformat(),
         },
     )
-    return keep(directory, model, made), made
 
 
 def _measured(embeddings: Vector, people: NDArray[np.str_]) -> tuple[StrangerPairs, Cohort | None]:

@@ -22,7 +22,7 @@ def save_plot(report: Report, path: Path) -> None:
         # Only this command needs matplotlib; Figure draws on its own canvas and leaves pyplot's state alone.
         from matplotlib.figure import Figure  # noqa: PLC0415
     except ImportError as error:
-        raise UsageError("a plot needs matplotlib: pip install 'faceline[plot]'") from error
+        raise UsageError("a plot needs matplotlib: pip install matplotlib") from error
     if path.suffix.lower() not in (".png", ".pdf", ".svg"):
         raise UsageError(f"{path}: cannot write such a plot; name a file ending in .png, .pdf or .svg")
     figure = Figure(figsize=(11, 4.5), layout="constrained")

@@ -92,6 +92,11 @@ def false_matches(
     return statistic
 
 
+def score_thresholds(comparisons: Comparisons, rates: Sequence[float]) -> Statistic:
+    """The least scores above which these parts of the strangers lie."""
+    return lambda times: _thresholds(comparisons, rates, times)
+
+
 def threshold_above(scores: Scores, weights: Times, allowed: float) -> float:
     """The least score such that strangers *above* it weigh at most `allowed`; −inf when all of them do.
 

@@ -1,5 +1,6 @@
 """How well faces of labelled photos are recognised, as one frozen report."""
 
+import csv
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,17 +12,29 @@ from faceline.evaluation.accuracy import Accuracy, cross_validate, made_folds
 from faceline.evaluation.comparisons import Comparisons, Folds, Histogram, Photos, compare_all
 from faceline.evaluation.curves import Curve, curve_of
 from faceline.evaluation.embedded import EmbeddedPhotos
+from faceline.evaluation.groups import At, GroupRates, rates_of_groups, read_groups
 from faceline.evaluation.listed import compare_listed
 from faceline.evaluation.pairs import Pair, people_of, read_pairs
 from faceline.evaluation.people import Named, Searches, found_first, identified, named, search_first_photos
 from faceline.evaluation.rates import Estimate, estimate, false_matches, true_accepts
-from faceline.files import is_file, is_folder
+from faceline.evaluation.suggest import Suggestion, suggest
+from faceline.files import is_file, is_folder, read_text
 from faceline.gallery.sources import expand
-from faceline.similarity import Calibration, Rule, Scorer
+from faceline.similarity import Calibration, Rule, Scorer, rate_at_similarity
 from faceline.types import Refusal
 
 Embed = Callable[[Sequence[tuple[Path, str]]], EmbeddedPhotos]
 DEFAULT_RULE = Rule()
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What else to say. false_match_rate: suggests a similarity for it, with gallery_size people enrolled. group: a
+    column of the manifest; rates are told for the pairs within each of its values."""
+
+    false_match_rate: float | None = None
+    gallery_size: int = 1
+    group: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +58,7 @@ class Report:
     both kinds half each, as for folders, where strangers are nearly all. folds: how many the accuracy was
     cross-validated over. default: the score that faceline uses; cosine: the plain one, None where that is the same.
     claims: the false-match rates measured at rates.CLAIMED_SIMILARITIES. named: what the rule answers, for folders.
+    suggested, groups: what was asked for besides; the groups' rates are at the similarity groups_at.
     """
 
     model: str
@@ -62,20 +76,39 @@ class Report:
     enrolled: int
     missed: tuple[Refusal, ...]
     histogram: Histogram
+    suggested: Suggestion | None = None
+    groups: tuple[GroupRates, ...] | None = None
+    groups_at: float = 0.0
 
 
-def evaluate(target: Path, embed: Embed, scorer: Scorer, rule: Rule = DEFAULT_RULE) -> Report:
-    """Measures on a CSV of pairs, or on a folder `Name/photo.jpg`: all pairs, and one against all.
+def is_labelled(target: Path) -> bool:
+    """Whether it names the person on every photo: a folder, or a manifest with path and name; no file of pairs."""
+    if is_folder(target) or target.suffix.lower() == ".jsonl":
+        return True
+    try:
+        columns = next(csv.reader(read_text(target, "utf-8-sig").splitlines()), [])
+    except (OSError, ValueError, csv.Error):
+        return False  # whoever reads it says why
+    return "path" in columns and "name" in columns
+
+
+def evaluate(
+    target: Path, embed: Embed, scorer: Scorer, rule: Rule = DEFAULT_RULE, asked: Asked | None = None
+) -> Report:
+    """Measures on a CSV of pairs, or on a folder `Name/photo.jpg` or a manifest: all pairs, and one against all.
 
     embed: gives the embeddings of photos with names, as `embedded.embed_photos` does. A photo that is missed counts
     against: its pairs as told wrong, its same pairs as not accepted, as a known probe as not found; it is no false
     match, and no stranger. Raises UsageError for a target that is neither, InputError with the line of a malformed CSV.
     """
-    if is_folder(target):
-        return _evaluate_folder(target, embed, scorer, rule)
+    asked = asked or Asked()
+    if is_labelled(target):
+        return _evaluate_labelled(target, embed, scorer, rule, asked)
+    if asked.group:
+        raise UsageError(f"{target} has no groups; --group needs a manifest with the columns path, name, {asked.group}")
     if not is_file(target):
         raise UsageError(f"{target}: no such file or folder; give a CSV of pairs or a folder Name/photo.jpg")
-    return _evaluate_pairs(target, embed, scorer)
+    return _evaluate_pairs(target, embed, scorer, asked)
 
 
 def photos_of(embedded: EmbeddedPhotos, name_of: dict[str, str]) -> Photos:
@@ -86,8 +119,11 @@ def photos_of(embedded: EmbeddedPhotos, name_of: dict[str, str]) -> Photos:
     return Photos(embedded.embeddings, people, missed, len(numbers))
 
 
-def _evaluate_folder(target: Path, embed: Embed, scorer: Scorer, rule: Rule) -> Report:
+def _evaluate_labelled(target: Path, embed: Embed, scorer: Scorer, rule: Rule, asked: Asked) -> Report:
+    if asked.group and is_folder(target):
+        raise UsageError(f"{target} is a folder; --group needs a manifest with the columns path, name, {asked.group}")
     items = expand(target)
+    groups = read_groups(target, asked.group) if asked.group else None
     embedded = embed([(item.path, item.name) for item in items])
     _need_faces(target, embedded)
     photos = photos_of(embedded, {str(item.path): item.name for item in items})
@@ -103,10 +139,26 @@ def _evaluate_folder(target: Path, embed: Embed, scorer: Scorer, rule: Rule) -> 
     report = _report(scorer, comparisons, measured, cosine, embedded)
     answers = named(searches, scorer.calibration, rule) if searches else None
     enrolled = searches.enrolled if searches else 0
-    return replace(report, named=answers, enrolled=enrolled, folds=len(np.unique(folds)), balanced=True)
+    report = replace(report, named=answers, enrolled=enrolled, folds=len(np.unique(folds)), balanced=True)
+    report = _suggesting(report, comparisons, asked)
+    if groups is None:
+        return report
+    suggested = report.suggested
+    similarity = suggested.similarity.value if suggested else rule.min_similarity
+    at = At(similarity, suggested.rate if suggested else rate_at_similarity(similarity))
+    missed = [path for path, _ in embedded.missed]
+    rates = rates_of_groups(photos, embedded.paths, missed, groups, scorer, at)
+    return replace(report, groups=tuple(rates), groups_at=similarity)
 
 
-def _evaluate_pairs(target: Path, embed: Embed, scorer: Scorer) -> Report:
+def _suggesting(report: Report, comparisons: Comparisons, asked: Asked) -> Report:
+    if asked.false_match_rate is None:
+        return report
+    found = suggest(comparisons, report.calibration, asked.false_match_rate, asked.gallery_size)
+    return replace(report, suggested=found)
+
+
+def _evaluate_pairs(target: Path, embed: Embed, scorer: Scorer, asked: Asked) -> Report:
     pairs = read_pairs(target)
     people = people_of(pairs)
     embedded = embed([(photo, str(person)) for photo, person in people.items()])
@@ -120,7 +172,7 @@ def _evaluate_pairs(target: Path, embed: Embed, scorer: Scorer) -> Report:
     comparisons, measured = measure(scorer, _fallback(scorer, DEFAULT_RULE))
     cosine = measure(_plain(scorer), np.inf)[1] if scorer.cohort else None
     report = _report(scorer, comparisons, measured, cosine, embedded)
-    return replace(report, folds=len(np.unique(folds)))
+    return _suggesting(replace(report, folds=len(np.unique(folds))), comparisons, asked)
 
 
 def _measured(comparisons: Comparisons, searches: Searches | None, balanced: bool, fallback: float) -> Measured:

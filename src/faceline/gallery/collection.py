@@ -1,17 +1,27 @@
 """A collection as its users see it: who is known, who a face is, and which enrolled faces are like it."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from faceline.gallery.enrolled import Enrolled
+from faceline.gallery.negatives import REFUTING_SIMILARITY, CounterExamples, Negatives
 from faceline.gallery.ports import FaceRecords
 from faceline.gallery.shelves import Role
-from faceline.similarity import Normalised, Rule, Scorer, Scores, pair_scores, similarity_at_rate
+from faceline.similarity import (
+    Normalised,
+    Rule,
+    Scorer,
+    Scores,
+    pair_scores,
+    rate_at_similarity,
+    similarity_at_rate,
+)
 from faceline.types import Candidate, Decision, Embedding, Face, FaceMatch, Identification
 
 _CHUNK = 20_000
+_REFUTING_RATE = float(np.log10(rate_at_similarity(REFUTING_SIMILARITY)))
 _RIVALS = 60  # people who are compared over all faces of a track
 _ROUNDING = 0.01  # similarities are told to two digits
 
@@ -21,15 +31,29 @@ class Collection:
 
     Faces are identified by person, else by label (`FaceRecord.identity`); one without either is somebody of its own
     whom nothing names. person_score: `mean` compares with the mean of a person's embeddings, `best` with each of them.
-    Thread-safe. Every method that takes embeddings raises ModelMismatchError for one of another model.
+    negatives: a face that is very like a person's counter-example, and no less so than it is like that person, is not
+    named so, nor are they a candidate for it (docs/how-to/review-matches.md); searches for single faces know nothing of
+    that. Thread-safe. Every method that takes embeddings raises ModelMismatchError for one of another model, also
+    when it was made just before the collection's model was changed: embed the face again with the new one.
     """
 
-    def __init__(self, name: str, records: FaceRecords, scorer: Scorer, rule: Rule, person_score: str = "mean") -> None:
+    def __init__(
+        self,
+        name: str,
+        records: FaceRecords,
+        scorer: Scorer,
+        rule: Rule,
+        person_score: str = "mean",
+        negatives: Negatives | None = None,
+    ) -> None:
         self.name, self.scorer, self.rule = name, scorer, rule
-        self._records = records
+        self._records, self._negatives = records, negatives
         self._lock = threading.RLock()
         self._generation = 0
         self._enrolled = Enrolled(scorer, person_score)
+        self._counter_examples = CounterExamples(scorer)
+        self._person_score = person_score
+        self.scorer_of: Callable[[str], Scorer] | None = None  # by a model's id, where the model may be changed
 
     def people(self) -> int:
         """How many people are enrolled, a face with neither person nor label counting as somebody of its own."""
@@ -75,10 +99,10 @@ class Collection:
 
     def search(self, embedding: Embedding, limit: int = 5) -> tuple[list[Candidate], list[float]]:
         """The most similar people, best first, and log10 of the false-match rate of each one's score."""
-        probe = self._normalised([embedding])
         with self._lock:
             self._follow()
-            best = self._enrolled.best(Role.IDENTITY, probe, limit)
+            probe = self._normalised([embedding])
+            best = self._unrefuted(Role.IDENTITY, probe, limit)
             scores = np.array([score for _, score in best], dtype=np.float32)
             candidates = [self._candidate(name, score, embedding) for name, score in best]
             return candidates, self.scorer.calibration.log_rate(scores).tolist()
@@ -88,17 +112,17 @@ class Collection:
 
         The first call normalises the rows that only this search needs: faces of nobody, and of people with several.
         """
-        probe = self._normalised([embedding])
         with self._lock:
             self._follow()
+            probe = self._normalised([embedding])
             found = self._like(Role.FACE, probe, limit, min_similarity)
             return [FaceMatch(face_id, similarity) for face_id, similarity in found]
 
     def search_people(self, embedding: Embedding, limit: int, min_similarity: float) -> list[Candidate]:
         """The persons whose template is at least so similar, best first; labels are no persons. Without face_id."""
-        probe = self._normalised([embedding])
         with self._lock:
             self._follow()
+            probe = self._normalised([embedding])
             found = self._like(Role.PERSON, probe, limit, min_similarity)
             return [Candidate(name, similarity) for name, similarity in found]
 
@@ -112,20 +136,20 @@ class Collection:
 
     def similarities_to(self, person: str, embeddings: Sequence[Embedding]) -> list[float] | None:
         """How similar each embedding is to the person's template; None when the person has no faces."""
-        probes = self._normalised(embeddings) if embeddings else None
         with self._lock:
             self._follow()
-            template = self._enrolled.template(person)
+            probes = self._normalised(embeddings) if embeddings else None
+            template, scorer = self._enrolled.template(person), self.scorer
         if template is None:
             return None
-        return _similarities(self.scorer, template, probes) if probes else []
+        return _similarities(scorer, template, probes) if probes else []
 
     def embedding_of(self, face_id: str) -> Embedding | None:
         """An enrolled face's embedding; None when there is no such face."""
         with self._lock:
             self._follow()
             values = self._enrolled.vector(face_id)
-        return None if values is None else Embedding(values, self.scorer.model)
+            return None if values is None else Embedding(values, self.scorer.model)
 
     def refresh(self) -> None:
         """Applies what any process changed since the last call, and normalises all of it: then searches are fast.
@@ -141,11 +165,25 @@ class Collection:
             changes = self._records.changes(self.name, self._generation, _CHUNK)
             if changes.generation == self._generation:
                 return
+            for model in {record.embedding.model for record in changes.added} - {self.scorer.model}:
+                self._take_up(model)
             self._enrolled.apply(changes.removed, changes.added)
+            if self._negatives:
+                self._counter_examples = CounterExamples(self.scorer, self._negatives.of(self.name))
             self._generation = changes.generation
+
+    def _take_up(self, model: str) -> None:
+        """After the collection's model was changed: all of its faces come again, embedded by the other one."""
+        if self.scorer_of is None:
+            return
+        self.scorer = self.scorer_of(model)
+        self._enrolled = Enrolled(self.scorer, self._person_score)
+        self._counter_examples = CounterExamples(self.scorer)
 
     def _normalised(self, embeddings: Sequence[Embedding]) -> Normalised:
         for embedding in embeddings:
+            if embedding.model != self.scorer.model and not len(self._enrolled):
+                self._take_up(embedding.model)  # of nobody no rows come that would tell of the change
             self.scorer.check(embedding.model)
         return self.scorer.normalise(np.stack([embedding.values for embedding in embeddings]))
 
@@ -153,14 +191,27 @@ class Collection:
         self, role: Role, probes: Normalised, limit: int, min_similarity: float, without: str | None = None
     ) -> list[tuple[str, float]]:
         """Names with their similarities, those at least so similar, best first."""
-        found = {name: 100.0 for name in self._enrolled.equal(role, probes.vectors) if name != without}
-        best = self._enrolled.best(role, probes, limit, _score_below(self.scorer, min_similarity), without)
+        best = self._unrefuted(role, probes, limit, _score_below(self.scorer, min_similarity), without)
+        refuting = self._refuting(role, probes).keys() - {name for name, _ in best}
+        equal = self._enrolled.equal(role, probes.vectors)
+        found = {name: 100.0 for name in equal if name != without and name not in refuting}
         scores = np.array([score for _, score in best], dtype=np.float32)
         for (name, _), exact in zip(best, self.scorer.calibration.similarity(scores).tolist(), strict=True):
             similarity = round(exact, 2)
             if similarity >= min_similarity:
                 found.setdefault(name, similarity)
         return list(found.items())[:limit]
+
+    def _unrefuted(
+        self, role: Role, probes: Normalised, limit: int, min_score: float = -np.inf, without: str | None = None
+    ) -> list[tuple[str, float]]:
+        """As `Enrolled.best`, but for those whom a counter-example speaks against."""
+        refuting = self._refuting(role, probes)
+        best = self._enrolled.best(role, probes, limit + len(refuting), min_score, without)
+        return [(name, score) for name, score in best if score > refuting.get(name, -np.inf)][:limit]
+
+    def _refuting(self, role: Role, probes: Normalised) -> dict[str, float]:
+        return {} if role == Role.FACE else self._counter_examples.refuting(probes)
 
     def _identify(self, face: Face, limit: int) -> Identification:
         if face.embedding is None:
@@ -187,7 +238,21 @@ class Collection:
             for of_face in rates
             for name in of_face
         }
-        return sorted(means.items(), key=lambda each: each[1])
+        against = self._rates_against(known, parts)
+        left = {name: mean for name, mean in means.items() if mean < against.get(name, np.inf)}
+        return sorted(left.items(), key=lambda each: each[1])
+
+    def _rates_against(self, known: Sequence[tuple[Embedding, float]], parts: Sequence[float]) -> dict[str, float]:
+        """As the means in `_voted`, of people's counter-examples, where they are low enough to speak against them."""
+        if not self._counter_examples:
+            return {}
+        scores = [self._counter_examples.scores(self._normalised([embedding])) for embedding, _ in known]
+        log_rate = self.scorer.calibration.log_rate
+        means = {
+            name: sum(p * float(log_rate(of_face[name])) for p, of_face in zip(parts, scores, strict=True))
+            for name in scores[0]
+        }
+        return {name: mean for name, mean in means.items() if mean <= _REFUTING_RATE}
 
     def _log_rates(self, embedding: Embedding, limit: int) -> list[tuple[str, float]]:
         best = self._enrolled.best(Role.IDENTITY, self._normalised([embedding]), limit)

@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
+from faceline.gallery.concealed import revealed
 from faceline.gallery.roster import Roster
 from faceline.gallery.search import principal_axes
 from faceline.gallery.shelves import Role, Shelves
@@ -39,6 +40,7 @@ class Enrolled:
         """Removes faces, then adds or moves others; ModelMismatchError and no effect when one is of another model."""
         for record in added:
             self._scorer.check(record.embedding.model)
+        removed = revealed(removed, self._roster)
         self._faces.remove(removed)
         gone = set(removed)
         new = {r.face_id: r.embedding.values for r in added if r.face_id in gone or r.face_id not in self._roster}
@@ -134,7 +136,7 @@ class Enrolled:
         made: defaultdict[Role, dict[str, Vector]] = defaultdict(dict)
         for name in names:
             for role, face_ids in self._template_roles(name):
-                made[role][name] = _mean(self._faces.vectors(face_ids))
+                made[role][name] = template_of(self._faces.vectors(face_ids))
         self._templates.remove(names)
         for role, templates in made.items():
             self._templates.put(role, list(templates), np.stack(list(templates.values())))
@@ -160,7 +162,8 @@ class Enrolled:
             yield Role.PERSON, of_person
 
 
-def _mean(vectors: Vector) -> Vector:
+def template_of(vectors: Vector) -> Vector:
+    """float32 (d,): what stands for a person with these embeddings (n, d)."""
     first: Vector = vectors[0]
     if (vectors == first).all():
         return first

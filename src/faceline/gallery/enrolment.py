@@ -1,5 +1,6 @@
 """Photos with names → face records, or a reason why not."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -7,6 +8,7 @@ from itertools import islice
 
 from faceline.engine.analyzer import Analyzer, Wanted
 from faceline.errors import InputError
+from faceline.gallery.keeping import Keeping
 from faceline.gallery.names import problem_of
 from faceline.gallery.newface import Origin, image_id_of, new_face
 from faceline.gallery.ports import FaceRecords, NewFace
@@ -21,11 +23,15 @@ _WHOLE = 0.95  # the visible part of a face that is not cut off
 
 @dataclass(frozen=True, slots=True)
 class Photo:
-    """A photo to enrol: a file's bytes or a frame, whom it shows, and where it came from."""
+    """A photo to enrol: a file's bytes or a frame, whom it shows, and where it came from.
+
+    consent: a reference to the person's consent.
+    """
 
     image: bytes | Frame
     name: str
     source: str
+    consent: str | None = None
 
     @property
     def image_id(self) -> str:
@@ -36,11 +42,15 @@ class Photo:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Either a new face, or the reason why not, or (neither) a photo that was enrolled from there before."""
+    """Either a new face, or the reason why not, or (neither) a photo that was enrolled from there before.
+
+    consent: whose it is, and the reference to it.
+    """
 
     source: str
     face: NewFace | None = None
     refusal: str | None = None
+    consent: tuple[str, str] | None = None
 
 
 class Enroller:
@@ -53,10 +63,10 @@ class Enroller:
         analyzer: Analyzer,
         wanted: Wanted,
         limits: ImageLimits,
-        keep_crops: bool = True,
+        keeping: Keeping = Keeping(),  # noqa: B008 (nothing changes it)
     ) -> None:
         self._collection, self._records = collection, records
-        self._analyzer, self._wanted, self._limits, self._keep_crops = analyzer, wanted, limits, keep_crops
+        self._analyzer, self._wanted, self._limits, self._keeping = analyzer, wanted, limits, keeping
 
     def enroll(
         self, items: Iterable[Labelled], workers: int = 1, progress: Callable[[int], None] | None = None
@@ -95,16 +105,20 @@ class Enroller:
         except InputError as error:
             return Outcome(source, refusal=_reason(source, error))
         # Kept as a whole path: the same photo is the same one from another working directory too.
-        outcome = self._examine(Photo(data, item.name, str(item.path.absolute())))
+        outcome = self._examine(Photo(data, item.name, str(item.path.absolute()), item.consent))
         return replace(outcome, source=source)
 
     def _examine(self, photo: Photo) -> Outcome:
         problem = problem_of(photo.name)
         if problem:
             return Outcome(photo.source, refusal=f"bad name: {problem}")
+        missing = self._keeping.refusal(self._collection, photo.name, photo.consent)
+        if missing:
+            return Outcome(photo.source, refusal=missing)
+        consent = (photo.name, photo.consent) if photo.consent else None
         known = self._records.find(self._collection, image_id=photo.image_id)
         if known:
-            return _seen_before(photo.source, photo, known[0])
+            return replace(_seen_before(photo.source, photo, known[0]), consent=consent)
         try:
             frame = to_frame(photo.image, self._limits, photo.source)
         except InputError as error:
@@ -114,7 +128,7 @@ class Enroller:
         if refusal:
             return Outcome(photo.source, refusal=refusal)
         origin = Origin(photo.image_id, photo.source, photo.name, photo.name)
-        return Outcome(photo.source, new_face(frame, faces[0], origin, self._keep_crops))
+        return Outcome(photo.source, new_face(frame, faces[0], origin, self._keeping.crops), consent=consent)
 
     def _store(self, batch: list[Outcome]) -> list[Outcome]:
         """What became of each: the store decides, since another process may have enrolled the same photo meanwhile."""
@@ -126,7 +140,14 @@ class Enroller:
                 return outcome
             return _seen_before(outcome.source, outcome.face.record, twin)
 
-        return [settled(outcome) for outcome in batch]
+        done = [settled(outcome) for outcome in batch]
+        for before, after in zip(batch, done, strict=True):
+            if before.consent and after.refusal is None:
+                self._keeping.note(self._collection, *before.consent)
+        new = Counter(str(outcome.face.record.person) for outcome in done if outcome.face and not outcome.refusal)
+        for person, count in new.items():
+            self._keeping.enrolled(self._collection, person, count)
+        return done
 
 
 def refusal_of(faces: list[Face], width: int, height: int) -> str | None:

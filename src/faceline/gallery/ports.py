@@ -88,7 +88,7 @@ class NewFace:
 class Changes:
     """What happened to a collection after some generation. added: new face records, and those whose person changed.
 
-    removed: face ids, with no other trace of them.
+    removed: face ids, with no other trace of them; those of erased people concealed (`gallery.concealed`).
     """
 
     generation: int

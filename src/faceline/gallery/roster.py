@@ -1,7 +1,7 @@
 """Which faces are whose."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from faceline.types import FaceRecord
@@ -29,6 +29,9 @@ class Roster:
 
     def __len__(self) -> int:
         return len(self._owners)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._owners)
 
     def __contains__(self, face_id: str) -> bool:
         return face_id in self._owners

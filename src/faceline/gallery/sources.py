@@ -17,10 +17,11 @@ _MANIFESTS = {".csv", ".jsonl"}
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """A photo and whom it shows."""
+    """A photo and whom it shows. consent: a reference to the person's consent."""
 
     path: Path
     name: str
+    consent: str | None = None
 
 
 def label_of(file_name: str) -> str:
@@ -33,7 +34,7 @@ def expand(path: Path, name: str | None = None) -> list[Labelled]:
     """All photos that `path` stands for, with their names; `name` overrides what the paths say.
 
     A folder's sub-folders are people; photos directly in it are labelled by their file names. A manifest is a CSV with
-    the columns path and name, or JSON lines with those keys, paths relative to it.
+    the columns path and name, or JSON lines with those keys, paths relative to it; a column consent may stand beside.
     Raises UsageError when there is nothing to enrol, InputError when the manifest cannot be read.
     """
     if is_folder(path):
@@ -64,7 +65,8 @@ def _manifest(path: Path) -> Iterator[Labelled]:
         photo, person = row.get("path"), row.get("name")
         if not photo or not person:
             raise InputError(f"{path}: entry {number} needs a path and a name, has {row}")
-        yield Labelled(path.parent / str(photo), str(person))
+        consent = row.get("consent")
+        yield Labelled(path.parent / str(photo), str(person), str(consent) if consent else None)
 
 
 def _csv_rows(path: Path, text: str) -> Iterator[dict[str, str]]:

@@ -168,8 +168,8 @@ class Database:
         os.lseek(self._descriptor, 0, os.SEEK_SET)
         first_header = 100  # the file's own is before it
         while chunk := os.read(self._descriptor, _CHUNK_PAGES * page_bytes):
-            gaps = b"\0".join(_gaps(chunk, page_bytes, first_header))
-            if any(trace in gaps for trace in traces):
+            left = b"\0".join(gaps(chunk, page_bytes, first_header))
+            if any(trace in left for trace in traces):
                 return True
             first_header = 0
         return False
@@ -251,7 +251,7 @@ def _owe(connection: sqlite3.Connection) -> bool:
     return bool(before)
 
 
-def _gaps(chunk: bytes, page_bytes: int, first_header: int) -> Iterator[bytes]:
+def gaps(chunk: bytes, page_bytes: int, first_header: int) -> Iterator[bytes]:
     """What is between the cell pointers and the cells of each b-tree page, where it is not zero."""
     for start in range(0, len(chunk) - page_bytes + 1, page_bytes):
         header = start if start else first_header

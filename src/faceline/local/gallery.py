@@ -10,7 +10,11 @@ from datetime import UTC, datetime
 from faceline.errors import ModelMismatchError, NotFoundError, UsageError
 from faceline.gallery.names import user_id_of
 from faceline.gallery.ports import CollectionInfo
+from faceline.local.consents import CONSENTS_RETENTION
 from faceline.local.database import Database, Row, Step
+from faceline.local.review_schema import REVIEW
+from faceline.local.review_traces import of_marks, of_unknown
+from faceline.local.second_schema import SECOND_INDEX_CALIBRATIONS
 from faceline.local.traces import of_faces, of_people
 
 _COLLECTIONS_FACES = """
@@ -108,7 +112,13 @@ def _free_user_id(connection: sqlite3.Connection, collection: str, name: str) ->
 
 # Append a step, never change one that was released. `generations` outlives its collection, so that a process that still
 # has a dropped one in memory learns of it even when another of the same name was made since.
-GALLERY: tuple[Step, ...] = (_COLLECTIONS_FACES, _add_positions_people_tags)
+GALLERY: tuple[Step, ...] = (
+    _COLLECTIONS_FACES,
+    _add_positions_people_tags,
+    SECOND_INDEX_CALIBRATIONS,
+    CONSENTS_RETENTION,
+    REVIEW,
+)
 
 _NAME = re.compile(r"[a-zA-Z0-9_.-]{1,255}")  # as Amazon Rekognition has it
 
@@ -158,6 +168,8 @@ class SqliteCollections:
         with self._database.erasing() as (connection, traces), counted(connection, name) as counter:
             traces.append(f"{name}{model_in(connection, name)}".encode())
             doomed = of_faces(connection, name, None), of_people(connection, name)
+            traces.extend(of_marks(connection, "collection = ?", (name,)))
+            traces.extend(of_unknown(connection, "collection = ?", (name,)))
             sql = """INSERT INTO removed SELECT collection, ? + ROW_NUMBER() OVER (ORDER BY position), face_id
                      FROM faces WHERE collection = ?"""
             counter.drawn += connection.execute(sql, (counter.drawn, name)).rowcount

@@ -1,7 +1,7 @@
 """The table `FaceRecognitionResults` in SQLite."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any
@@ -36,6 +36,14 @@ class SqliteRecords:
                   ORDER BY unix_time DESC, key DESC, face_number DESC, bucket DESC LIMIT :limit"""  # noqa: S608
         rows = self._database.rows(sql, values | {"limit": query.limit})
         return [_record(row) for row in reversed(rows)]
+
+    def pages(self, rows: int = 10_000) -> Iterator[list[Record]]:
+        after: tuple[object, ...] = ("", "", -1)
+        sql = f"""SELECT {", ".join(_COLUMNS)} FROM FaceRecognitionResults WHERE (bucket, key, face_number) > (?, ?, ?)
+                  ORDER BY bucket, key, face_number LIMIT ?"""  # noqa: S608
+        while page := [_record(row) for row in self._database.rows(sql, (*after, rows))]:
+            yield page
+            after = (page[-1].bucket, page[-1].key, page[-1].face_number)
 
     def delete(self, bucket: str, key: str) -> int:
         sql = "DELETE FROM FaceRecognitionResults WHERE bucket = ? AND key = ?"

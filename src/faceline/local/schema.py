@@ -1,6 +1,7 @@
 """The tables of `<data>/state.sqlite`, as migrations: append a step, never change one that was released."""
 
 from faceline.local.database import Step
+from faceline.local.outbox import OUTBOX
 
 STATE: tuple[Step, ...] = (
     """
@@ -94,4 +95,5 @@ STATE: tuple[Step, ...] = (
     ) WITHOUT ROWID;
     CREATE INDEX sent_by_end ON sent (expires_at);
     """,
+    OUTBOX,
 )

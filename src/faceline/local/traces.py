@@ -15,8 +15,10 @@ _END_BYTES = 64
 _MIN_BYTES = 4  # a shorter text is found anywhere
 
 _FACES = """SELECT f.face_id, f.image_id, f.person, f.external_image_id, substr(f.vector, 1, :end),
-                   substr(f.vector, -:end), substr(k.jpeg, 1, 8), substr(k.jpeg, -:end)
-            FROM faces f LEFT JOIN crops k ON k.face_id = f.face_id"""
+                   substr(f.vector, -:end), substr(k.jpeg, 1, 8), substr(k.jpeg, -:end),
+                   substr(s.vector, 1, :end), substr(s.vector, -:end)
+            FROM faces f LEFT JOIN crops k ON k.face_id = f.face_id
+            LEFT JOIN second_vectors s ON s.face_id = f.face_id"""
 _SOME = " WHERE +f.collection = :collection AND f.face_id IN (SELECT value FROM json_each(:face_ids)) LIMIT :limit"
 _ALL = " WHERE f.collection = :collection LIMIT :limit"
 _HELD = """SELECT EXISTS (SELECT 1 FROM faces WHERE collection = :collection AND person = :word)
@@ -66,13 +68,16 @@ def of_name(connection: sqlite3.Connection, face_ids: Sequence[str], name: str) 
 
 
 def _of_face(collection: str, row: Row) -> Iterator[bytes]:
-    face_id, start, end, jpeg_start, jpeg_end = row[0], *row[4:]
+    face_id, start, end, jpeg_start, jpeg_end, second_start, second_end = row[0], *row[4:]
     yield f"{face_id}{collection}".encode()
     yield start
     yield end
     if jpeg_start is not None:
         yield face_id.encode() + jpeg_start
         yield jpeg_end
+    if second_start is not None:
+        yield second_start
+        yield second_end
 
 
 def _is_held(connection: sqlite3.Connection, collection: str, word: str) -> bool:

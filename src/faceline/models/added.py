@@ -20,6 +20,7 @@ TemplateName = Literal["dlib-150", "arcface-112", "box-160"]
 Channels = Literal["rgb", "bgr"]
 
 DETECTOR = "yunet"  # the one name that the setting `detector` knows for a detector's file
+MOST_DIMENSIONS = 65_536  # of an embedding
 _FOLDER = "added"
 _NAME = re.compile(r"[a-z0-9]([a-z0-9._-]{0,38}[a-z0-9])?")
 _HASH = r"^[0-9a-f]{64}$"
@@ -73,7 +74,7 @@ class Added(msgspec.Struct, frozen=True, kw_only=True):
     commercial: bool
     training_data: str = ""
     form: Form | None = None
-    dimensions: Annotated[int, msgspec.Meta(ge=0, le=65536)] = 0
+    dimensions: Annotated[int, msgspec.Meta(ge=0, le=MOST_DIMENSIONS)] = 0
 
 
 class Registry(msgspec.Struct, frozen=True):
@@ -145,9 +146,7 @@ def added_path(directory: Path, name: str) -> Path:
     """The ONNX file of a model that was added. Raises ModelError when there is none or it is damaged."""
     record = read_registry(directory).models.get(name)
     if record is None:
-        raise ModelError(
-            f"there is no model {name} in {directory}; get it with `faceline models pull`, or `faceline models add`"
-        )
+        raise ModelError(f"there is no model {name} in {directory}; `faceline models list` says how to get it")
     checked = _check(directory, name, record)
     if not checked.ok:
         raise ModelError(f"{_file(directory, name)} {checked.why}; pull or add {name} again")

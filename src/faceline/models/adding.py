@@ -12,7 +12,7 @@ from pathlib import Path
 import onnx
 
 from faceline.errors import ModelError, UsageError
-from faceline.models.added import DETECTOR, Added, Form, Kind, check_name, keep
+from faceline.models.added import DETECTOR, MOST_DIMENSIONS, Added, Form, Kind, check_name, keep
 from faceline.models.importers import facenet, foreign
 
 # An ONNX file and the side of its chips, 0 for a detector → the dimensions, or why it cannot be used.
@@ -42,7 +42,7 @@ class Asked:
 def read_file(path: Path) -> bytes:
     """Raises UsageError when there is no such file, ModelError when it is too large or cannot be read."""
     if not path.is_file():
-        raise UsageError(f"{path}: no such file; name an ONNX file")
+        raise UsageError(f"{path}: there is no such file, or it is no plain one; name an ONNX file")
     try:
         if path.stat().st_size > foreign.MAX_BYTES:
             raise ModelError(f"{path} has {path.stat().st_size} bytes, more than {foreign.MAX_BYTES}")
@@ -120,4 +120,7 @@ class Adder:
         with tempfile.TemporaryDirectory(prefix="faceline-") as folder:
             path = Path(folder) / "model.onnx"
             path.write_bytes(ours)
-            return self.try_out(path, side)
+            dimensions, why = self.try_out(path, side)
+        if not why and dimensions > MOST_DIMENSIONS:
+            why = f"gives {dimensions:,} numbers for a face; at most {MOST_DIMENSIONS:,} are an embedding"
+        return dimensions, why

@@ -41,6 +41,27 @@ def installed_path(directory: Path, model: str) -> Path:
 def install(directory: Path, model: str, made: Installed) -> Path:
     """Keeps it, in the place of an earlier one, and returns its file. Raises ModelError for a folder that cannot be
     written to."""
+    path = installed_path(directory, model)
+    with exclusive(path.parent):
+        replace_file(path, as_bytes(made))
+    return path
+
+
+def uninstall(directory: Path, model: str) -> bool:
+    """Goes back to what came with the model; whether there was another. Raises ModelError for a folder that cannot be
+    written to."""
+    path = installed_path(directory, model)
+    try:
+        path.unlink()
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise ModelError(f"{path} cannot be deleted ({error.strerror}); make its folder writable") from error
+    return True
+
+
+def as_bytes(made: Installed) -> bytes:
+    """The .npz file."""
     arrays: dict[str, NDArray[Any]] = {
         "scores": np.array(made.calibration.scores),
         "log_rates": np.array(made.calibration.log_rates),
@@ -50,10 +71,7 @@ def install(directory: Path, model: str, made: Installed) -> Path:
         arrays |= {"vectors": as_int8(made.cohort.vectors), "top": np.array(made.cohort.top)}
     stream = io.BytesIO()
     np.savez_compressed(stream, allow_pickle=False, **arrays)
-    path = installed_path(directory, model)
-    with exclusive(path.parent):
-        replace_file(path, stream.getvalue())
-    return path
+    return stream.getvalue()
 
 
 def read_installed(directory: Path, model: str, dimensions: int) -> Installed | None:
@@ -62,11 +80,20 @@ def read_installed(directory: Path, model: str, dimensions: int) -> Installed | 
     if not path.is_file():
         return None
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read ({error.strerror}); make it readable") from error
+    return from_bytes(content, dimensions, str(path))
+
+
+def from_bytes(content: bytes, dimensions: int, source: str) -> Installed:
+    """source: for messages. Raises ModelError when it is damaged."""
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as archive:
             return _installed(archive, dimensions)
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise ModelError(
-            f"{path} is damaged ({error}); delete it, or make it again with `faceline evaluate --install`"
+            f"{source} is damaged ({error}); delete it, or make it again with `faceline evaluate --install`"
         ) from error
 
 

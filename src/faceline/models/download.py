@@ -116,7 +116,7 @@ def _unreachable(row: Row, part: Path, reason: str) -> ModelError:
     kept = f" ({_size(part)} bytes are kept, and the next try goes on from there)" if _size(part) else ""
     return ModelError(
         f"{row.url} cannot be downloaded: {reason}{kept}. Check the network and the proxy's variables, or get the file "
-        f"elsewhere, put it to {part.with_suffix('')}, and run the command again"
+        f"elsewhere (SHA-256 {row.sha256}), put it to {part.with_suffix('')}, and run the command again"
     )
 
 

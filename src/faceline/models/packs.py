@@ -68,3 +68,12 @@ FACENET = Row(
 
 PACKS: Mapping[str, tuple[Row, ...]] = MappingProxyType({"recommended": (YUNET, SFACE), "facenet": (FACENET,)})
 BUILTIN_PACK = "builtin"
+
+
+def pulling(name: str) -> str:
+    """`faceline models pull …` and "or ", where a pack has a model of this name; empty where none has."""
+    for pack, rows in PACKS.items():
+        for row in rows:
+            if row.name == name:
+                return f"`faceline models pull {pack}{'' if row.commercial else ' --accept-license'}` or "
+    return ""

@@ -11,6 +11,7 @@ import numpy as np
 from faceline.errors import ModelError
 from faceline.models.added import Added, read_registry
 from faceline.models.calibrations import read_installed
+from faceline.models.packs import pulling
 from faceline.similarity import Calibration, Cohort, Scorer
 
 # A provisional scale: parts of the maker's threshold, and log10 of the part of strangers at or above them. Makers
@@ -68,7 +69,7 @@ def space_named(name: str, directory: Path) -> Space:
             return space
     raise ModelError(
         f"there is no embedder {name!r} in {directory}, only {_names(directory)}; "
-        f"get it with `faceline models pull` or `faceline models add FILE --name {name}`, or set `model` to another"
+        f"get it with {pulling(name)}`faceline models add FILE --name {name}`"
     )
 
 
@@ -82,7 +83,7 @@ def space_of(model: str, directory: Path) -> Space:
     name = model.partition("+")[0].rpartition("-")[0] or model
     raise ModelError(
         f"there is no model {model} in {directory}, only {_names(directory)}; get the very same weights with "
-        f"`faceline models pull` or `faceline models add FILE --name {name}` and the options that it was added with, "
+        f"{pulling(name)}`faceline models add FILE --name {name}` and the options that it was added with, "
         "or use another collection"
     )
 

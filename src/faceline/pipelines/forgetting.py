@@ -1,29 +1,40 @@
-"""A person, gone from all that faceline keeps: face records, enrolment uploads, names in records and results."""
+"""A person, gone from all that faceline keeps: face records, photos that show only them, names in records and results.
+
+An erasure can be cut off anywhere. What it is about is written down first, sealed so that only the name opens it, and
+repeating it with that name finishes it.
+"""
 
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
+from faceline.erasure import Forgets, Gone, Journal
 from faceline.errors import InputError, NotFoundError
-from faceline.events import ObjectCreated
 from faceline.gallery.names import user_id_of
 from faceline.gallery.newface import SENT
 from faceline.gallery.ports import FaceRecords, People
+from faceline.pipelines.belongings import Belongings, Finder, Place, Says
 from faceline.pipelines.images import Places
+from faceline.pipelines.renaming import Renamer
 from faceline.pipelines.video_outputs import Outputs
-from faceline.ports import ObjectStore, Receipts, Records
+from faceline.ports import ObjectStore, Records
 
 _MAX_DOCUMENT_BYTES = 50_000_000
+_CHECK_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
 class Forgotten:
-    """removed: collection → face records deleted there, 0 where the person had none. uploads: objects under the enroll
-    prefix that were deleted, and gallery files that the person was taken out of.
+    """removed: collection → face records deleted there, 0 where the person had none. uploads: objects that were
+    deleted, bucket/key: photos and clips that show only this person, and gallery files that they were taken out of.
 
     records, results: rows and results of photos and clips that named the person and no longer do. photos: where other
-    photos came from; they are the user's and stay.
+    photos came from; they are the user's and stay. kept: photos and clips that show others too and stay, under their
+    new names where the old ones said who was in them. stores: what else was removed, and where. receipt: its id.
     """
 
     name: str
@@ -32,6 +43,10 @@ class Forgotten:
     records: int
     results: int
     photos: tuple[str, ...]
+    kept: tuple[str, ...] = ()
+    stores: dict[str, int] = field(default_factory=dict)
+    receipt: str = ""
+    ended_at: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,88 +54,149 @@ class Eraser:
     """Deletes people. What it deletes is overwritten in the database files, not only unlinked.
 
     outputs: results of clips. forget_in_gallery: takes a name out of a gallery file, if the source is one.
+    delete: an object with all that was made of it. delete_clip: a clip's staged frames and results, by its stem.
+    stores: whatever else may name people, by what a receipt calls it; `last` are asked when everything else is gone.
+    busy: whether work is in hand that was begun before.
     """
 
     face_records: FaceRecords
     people: People
     objects: ObjectStore
     records: Records
-    receipts: Receipts
     places: Places
     outputs: Outputs
     forget_in_gallery: Callable[[str, str], bool]
+    finder: Finder
+    renamer: Renamer
+    delete: Callable[[str, str], None]
+    delete_clip: Callable[[str], None]
+    stores: Mapping[str, Forgets]
+    last: Mapping[str, Forgets]
+    journal: Journal
+    busy: Callable[[], bool] = lambda: False
+    patience_s: float = 10.0
 
-    def forget(self, name: str, collections: Sequence[str], photos: bool, clips: bool) -> Forgotten:
-        """photos, clips: also from their records and results.
+    def find(self, name: str, collections: Sequence[str], everywhere: bool, says: Says) -> Belongings:
+        """What there is of a person, with what an erasure that was cut off had found. says: as of `Finder.find`."""
+        begun = self.journal.begun(name)
+        earlier = msgspec.json.decode(begun, type=Belongings) if begun else None
+        return self.finder.find(name, collections, everywhere, says).joined(earlier)
 
-        Raises NotFoundError when nothing anywhere names the person.
+    def forget(self, found: Belongings, photos: bool, clips: bool, delete_among_others: bool, says: Says) -> Forgotten:
+        """photos, clips: also from their records and results. delete_among_others: photos that show others too.
+
+        says: whether an object's key names the person. Raises NotFoundError when nothing anywhere named the person.
         """
-        removed: dict[str, int] = {}
-        sources: list[str] = []
-        for collection in collections:
-            known = self.face_records.find(collection, person=name)
-            sources += [record.source for record in known]
-            if known:
-                removed[collection] = self.face_records.remove(collection, [record.face_id for record in known])
-            if self._delete_person(collection, name):
-                removed.setdefault(collection, 0)
-        uploads = [source for source in dict.fromkeys(sources) if self._delete_upload(source, name)]
-        records = self.records.forget(name) if photos else 0
-        results = (self._clean_results(name) if photos else 0) + (self.outputs.forget(name) if clips else 0)
-        if not removed and not records and not results:
-            where = ", ".join(collections) or "any collection"
-            raise NotFoundError(f"nobody called {name} is in {where}; see `faceline collections`")
-        stay = tuple(source for source in sources if source not in uploads and source != SENT)
-        return Forgotten(name, removed, tuple(uploads), records, results, stay)
+        begun = self.journal.begun(found.name) is not None
+        self.journal.begin(found.name, msgspec.json.encode(found).decode())
+        doomed = [*found.alone, *(found.among_others if delete_among_others else [])]
+        renamed = [place for place in found.among_others if place not in doomed and says(place[1])]
+        gone = found.gone([*doomed, *renamed])
+        deleted = {name: self._delete_faces(name, found) for name in found.collections}
+        removed = {name: count for name, count in deleted.items() if count is not None}
+        galleries = [s for s in found.sources if self.forget_in_gallery(s, found.name)]
+        stores = self._forgotten(self.stores, gone)
+        uploads = [self._deleted(place, found) for place in doomed]
+        kept = [self._kept(place, place in renamed) for place in found.among_others if place not in doomed]
+        records, results = self._clean(gone, photos, clips)
+        self._wait()
+        again = self._clean(gone, photos, clips)
+        stores |= self._forgotten(self.last, gone)
+        counts = {f"faces in {name}": count for name, count in removed.items()} | {
+            "objects": len(uploads) + len(galleries)
+        }
+        counts |= {"records": records + again[0], "results": results + again[1]} | stores
+        if not (begun or removed or any(counts.values())):
+            self.journal.drop(found.name)
+            where = ", ".join(found.collections) or "any collection"
+            raise NotFoundError(f"nobody called {found.name} is in {where}; see `faceline collections`")
+        ids = gone.words - {gone.name} | gone.sources
+        receipt = self.journal.end(found.name, ids, () if found.everywhere else gone.collections, counts)
+        stay = tuple(s for s in found.sources if s not in uploads and s not in galleries and s != SENT)
+        return Forgotten(
+            name=found.name,
+            removed=removed,
+            uploads=tuple(dict.fromkeys([*uploads, *galleries])),
+            records=records + again[0],
+            results=results + again[1],
+            photos=stay,
+            kept=tuple(filter(None, kept)),
+            stores=stores,
+            receipt=receipt.receipt_id,
+            ended_at=receipt.ended_at,
+        )
 
-    def _delete_person(self, collection: str, name: str) -> bool:
-        """Deletes somebody who has no face; those who had one went with their last."""
+    def _person(self, collection: str, name: str) -> str | None:
+        """The user id of somebody of this name; another may be called what this name's user id is made as."""
         try:
             person = self.people.get(collection, user_id_of(name))
         except NotFoundError:
-            return False
-        if person.name != name:  # who is called what this name's user id is made as
-            return False
-        self.people.delete(collection, person.user_id)
-        return True
+            return None
+        return person.user_id if person.name == name else None
 
-    def _delete_upload(self, source: str, name: str) -> bool:
-        """Deletes an enrolment photo from our own bucket, with its receipt, so that it can be enrolled again later."""
-        if self.forget_in_gallery(source, name):
-            return True
-        start = f"{self.places.bucket}/{self.places.enroll_prefix}"
-        if not source.startswith(start):
-            return False
-        key = source.removeprefix(f"{self.places.bucket}/")
-        try:
-            info = self.objects.head(self.places.bucket, key)
-        except (NotFoundError, InputError):
-            return False
-        self.receipts.discard(ObjectCreated(info.bucket, key, info.etag, info.size, info.modified_at).event_id)
-        self.objects.delete(self.places.bucket, key)
-        return True
+    def _delete_faces(self, collection: str, found: Belongings) -> int | None:
+        """How many; None where nobody of that name is."""
+        face_ids = found.faces.get(collection)
+        count = self.face_records.remove(collection, face_ids) if face_ids else None
+        user_id = self._person(collection, found.name)  # who has no face; those who had one went with their last
+        if user_id is None:
+            return count
+        self.people.delete(collection, user_id)
+        return count or 0
 
-    def _clean_results(self, name: str) -> int:
+    def _forgotten(self, stores: Mapping[str, Forgets], gone: Gone) -> dict[str, int]:
+        counts = {label: store.forget(gone) for label, store in stores.items()}
+        return {label: count for label, count in counts.items() if count}
+
+    def _deleted(self, place: Place, found: Belongings) -> str:
+        self.delete(*place)
+        for bucket, key, stem in found.stems:
+            if (bucket, key) == place:
+                self.delete_clip(stem)
+        return "/".join(place)
+
+    def _kept(self, place: Place, renamed: bool) -> str:
+        key = self.renamer.rename(*place) if renamed else place[1]
+        return f"{place[0]}/{key}" if key else ""
+
+    def _wait(self) -> None:
+        """Until work that was begun before has ended: it may have read the name and write it yet."""
+        deadline = time.monotonic() + self.patience_s
+        while self.busy() and time.monotonic() < deadline:
+            time.sleep(_CHECK_S)
+
+    def _clean(self, gone: Gone, photos: bool, clips: bool) -> tuple[int, int]:
+        records = self.records.forget(gone.name) if photos else 0
+        results = self._clean_results(gone) if photos else 0
+        return records, results + (self.outputs.forget(gone.name) if clips else 0)
+
+    def _clean_results(self, gone: Gone) -> int:
         try:
             infos = list(self.objects.list(self.places.bucket, self.places.processed_prefix))
         except NotFoundError:
             return 0
-        return sum(self._clean(info.key, name) for info in infos if info.key.endswith(".json"))
+        keys = {source.partition("/")[2] for source in gone.sources if source.startswith(f"{self.places.bucket}/")}
+        words = [json.dumps(word, ensure_ascii=False) for word in (gone.name, *keys)]
+        return sum(self._clean_result(info.key, gone.name, keys, words) for info in infos if info.key.endswith(".json"))
 
-    def _clean(self, key: str, name: str) -> bool:
+    def _clean_result(self, key: str, name: str, keys: set[str], words: Sequence[str]) -> bool:
+        """keys: of photos that are gone. words: what a result that matters here has at least one of."""
         try:
             text = self.objects.get(self.places.bucket, key, _MAX_DOCUMENT_BYTES)[1].decode()
             # Most documents do not name the person: parsing is for those that do.
-            document = json.loads(text) if json.dumps(name, ensure_ascii=False) in text else {}
+            document = json.loads(text) if any(word in text for word in words) else {}
             named = [face for face in document.get("faces", []) if _names(face, name)]
+            of_gone = document.get("file", {}).get("key") in keys
         except (NotFoundError, InputError, ValueError, AttributeError, TypeError):
             return False  # not one of ours
-        if not named:
-            return False
+        if of_gone:
+            self.objects.delete(self.places.bucket, key)
+            return True
         for face in named:
             _unname(face, name)
-        self.objects.put(self.places.bucket, key, json.dumps(document, ensure_ascii=False, indent=2).encode())
-        return True
+        if named:
+            self.objects.put(self.places.bucket, key, json.dumps(document, ensure_ascii=False, indent=2).encode())
+        return bool(named)
 
 
 def _names(face: dict[str, Any], name: str) -> bool:

@@ -53,6 +53,11 @@ def response(request_id: str, result: str) -> str:
     return json.dumps({"request_id": request_id, "result": result})
 
 
+class _Answer(msgspec.Struct):
+    request_id: str
+    result: str
+
+
 def face_message(request_id: str, filename: str, frame: Frame, face: Face) -> str:
     """A message of the request queue, below MAX_MESSAGE_BYTES: the face, cut out with a margin, as JPEG in base64."""
     pixels, _ = crop_with_margin(frame, face.box, face.landmarks, _MARGIN)
@@ -65,9 +70,12 @@ def face_message(request_id: str, filename: str, frame: Frame, face: Face) -> st
 
 
 def without_name(body: str, name: str) -> str | None:
-    """The answer with `Unknown` in place of that name; None for an answer that does not say it."""
-    answer = json.loads(body)
-    return response(answer["request_id"], UNKNOWN) if answer["result"] == name else None
+    """The answer with `Unknown` in place of that name; None for an answer that does not say it, or what is none."""
+    try:
+        answer = msgspec.json.decode(body, type=_Answer)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return None
+    return response(answer.request_id, UNKNOWN) if answer.result == name else None
 
 
 def face_request(body: str) -> FaceRequest:

@@ -9,8 +9,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-
 from faceline.engine.analyzer import Analyzer, Sighting, Wanted
 from faceline.errors import InputError, StorageError
 from faceline.gallery.collection import Collection
@@ -31,13 +29,12 @@ from faceline.pipelines.frame_messages import (
 )
 from faceline.pipelines.naming import UNKNOWN, name_of, principal
 from faceline.ports import Queue
-from faceline.types import Face, Frame
+from faceline.types import Face
 
 COMPLETED = "Face detection completed"
 NO_FACE = "No-Face"
 _MAX_BATCH = 1000
-_BORDER = 0.5  # around a crop, as a part of its longer side: tight crops leave the detector too little to see
-_SMALLEST = 0.15  # of the shorter side of crop and border
+_SMALLEST = 0.3  # of the shorter side of a crop
 _LEAST_PX = 12
 
 _log = logging.getLogger("faceline.pipelines.frames")
@@ -165,7 +162,7 @@ class FrameRecognition:
     def _sighting(self, request: FaceRequest) -> Sighting | None:
         """The face is looked for again: a crop says nothing of its landmarks."""
         try:
-            frame = _bordered(picture(request.content, request.filename, self.limits))
+            frame = picture(request.content, request.filename, self.limits)
         except InputError as error:
             _log.warning("no picture in a message", extra={"request_id": ascii(request.request_id), "reason": error})
             return None
@@ -178,13 +175,6 @@ class FrameRecognition:
             return UNKNOWN
         (who,) = self.collection.identify([face])
         return name_of(who, self.nearest_wins)
-
-
-def _bordered(frame: Frame) -> Frame:
-    """Its edges drawn out, so that a face fills no more than half of the picture."""
-    border = round(max(frame.pixels.shape[:2]) * _BORDER)
-    pixels = np.pad(frame.pixels, ((border, border), (border, border), (0, 0)), mode="edge")
-    return Frame(pixels, pixels.shape[1], pixels.shape[0], frame.source)
 
 
 def _refusal(error: RefusalError) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from faceline.gallery.sources import label_of
 from faceline.images import ImageLimits, decode
 from faceline.pipelines.documents import box_document, emotion_documents, face_document, identification_document
 from faceline.pipelines.owning import owns
+from faceline.pipelines.telling import Tell, in_photo, untold
 from faceline.ports import ObjectInfo, ObjectStore, Receipts, Record, Records
 from faceline.types import Decision, Face, Frame, Identification
 
@@ -38,7 +39,7 @@ class Places:
 
 @dataclass(frozen=True, slots=True)
 class ImagePipeline:
-    """Everything that one photo passes on its way. collection, enroll: None only detects."""
+    """Everything that one photo passes on its way. collection, enroll: None only detects. tell: of whom was seen."""
 
     objects: ObjectStore
     records: Records
@@ -50,6 +51,8 @@ class ImagePipeline:
     limits: ImageLimits
     wanted: Wanted
     emotions_kept: int = 3
+    tell: Tell = untold
+    keep_unknown: Callable[[ObjectInfo, Frame | None, list[Identification]], None] | None = None
 
     def handle(self, event: ObjectCreated) -> dict[str, Any]:
         """What was done, as a small document. Safe to repeat: results have the same names and replace themselves.
@@ -87,10 +90,14 @@ class ImagePipeline:
         timestamp = datetime.now(UTC).isoformat(timespec="milliseconds")
         rows = self._rows(info, timestamp, faces, found, error)
         self.records.replace(info.bucket, info.key, rows)
+        if self.keep_unknown:
+            self.keep_unknown(info, frame, found)
         target = self._processed_key(event)
         document = self._document(info, timestamp, frame, faces, found) | {"error": error}
         self.objects.put(info.bucket, target, json.dumps(document, ensure_ascii=False, indent=2).encode())
         # No names in the result: receipts outlive whoever is forgotten.
+        for notice in in_photo(info, timestamp, self.collection.name if self.collection else "", found):
+            self.tell(notice)
         result = {"status": "error" if error else "done", "faces": len(faces), "processed": target}
         return info.etag, result | ({"reason": error} if error else {})
 

@@ -10,11 +10,12 @@ import numpy as np
 
 from faceline.engine.analyzer import Analyzer, Sighting, Wanted
 from faceline.engine.networks import AttributeNetwork
-from faceline.errors import InputError, MissingExtraError, ModelMismatchError, NotFoundError
+from faceline.errors import InputError, MissingExtraError, ModelError, NotFoundError
 from faceline.gallery.collection import Collection
 from faceline.pipelines.clips import sighted
 from faceline.pipelines.fetching import fetched_clip
 from faceline.pipelines.following import Follower, Track
+from faceline.pipelines.telling import Tell, job_ended, untold
 from faceline.pipelines.worker import BusyError, Worker
 from faceline.ports import (
     ObjectStore,
@@ -55,7 +56,7 @@ class VideoJobRunner:
     """Does jobs by their ids. attempts: after so many a job has failed.
 
     analyzer: embeds as a collection needs it. collection: raises NotFoundError when there is none. usable: those
-    networks that can be had.
+    networks that can be had. tell: of jobs that ended and name a topic.
     """
 
     jobs: VideoJobs
@@ -66,6 +67,7 @@ class VideoJobRunner:
     collection: Callable[[str], Collection]
     usable: Callable[[Iterable[AttributeNetwork]], set[AttributeNetwork]]
     attempts: int
+    tell: Tell = untold
 
     def take(self, job_id: str, stop: threading.Event | None = None) -> None:
         """Begins the job and ends it, unless it has ended.
@@ -75,10 +77,12 @@ class VideoJobRunner:
         """
         job = self.jobs.begin(job_id)
         if job is None:
+            self._tell_again(job_id)
             return
         outcome = self._attempted(job, stop or threading.Event())
         if not self.jobs.finish(job_id, job.attempt, outcome):
             raise _overtaken(job)
+        self._tell_end(job, outcome)
         facts = {"job_id": job_id, "state": outcome.state, "reason": outcome.message, "attempt": job.attempt}
         _log.info("video job ended", extra=facts)
 
@@ -87,7 +91,22 @@ class VideoJobRunner:
         job = self.jobs.begin(job_id)
         if job is not None:
             _log.error("video job given up", extra={"job_id": job_id, "reason": reason})
-            self.jobs.finish(job_id, job.attempt, _failed(_FAILED))
+            outcome = _failed(_FAILED)
+            if self.jobs.finish(job_id, job.attempt, outcome):
+                self._tell_end(job, outcome)
+
+    def _tell_again(self, job_id: str) -> None:
+        """For a process that was killed between the end of a job and its telling."""
+        try:
+            job = self.jobs.get(job_id)
+        except NotFoundError:
+            return
+        if job.outcome:
+            self._tell_end(job, job.outcome)
+
+    def _tell_end(self, job: VideoJob, outcome: VideoOutcome) -> None:
+        if job.task.topic is not None:
+            self.tell(job_ended(job, outcome))
 
     def _attempted(self, job: VideoJob, stop: threading.Event) -> VideoOutcome:
         if job.attempt > self.attempts:
@@ -97,7 +116,7 @@ class VideoJobRunner:
             return self._outcome(job, stop)
         except BusyError:
             raise
-        except (InputError, NotFoundError, ModelMismatchError, MissingExtraError) as error:
+        except (InputError, NotFoundError, ModelError, MissingExtraError) as error:
             return _failed(str(error))
         except Exception:
             if job.attempt < self.attempts:

@@ -12,13 +12,14 @@ from typing import Any
 import msgspec
 
 from faceline.engine.analyzer import Analyzer, Wanted
-from faceline.errors import InputError, NotFoundError
+from faceline.errors import ConflictError, InputError, NotFoundError
 from faceline.gallery.collection import Collection
 from faceline.images import ImageLimits, decode
 from faceline.pipelines.clips import appearances
 from faceline.pipelines.documents import appearance_document, identification_document
 from faceline.pipelines.naming import UNKNOWN, name_of, principal
 from faceline.pipelines.staging import MANIFEST, StagedClip, read_staged
+from faceline.pipelines.telling import Tell, in_clip, untold
 from faceline.pipelines.video_outputs import Outputs
 from faceline.ports import ObjectStore
 from faceline.types import Appearance, Decision
@@ -42,11 +43,15 @@ class Recognition:
 
 @dataclass(frozen=True, slots=True)
 class VideoRecognizer:
-    """The function `face-recognition`. recognition: asked at each call, since galleries come and go."""
+    """The function `face-recognition`. recognition: asked at each call, since galleries come and go.
+
+    tell: of whom was seen in a clip.
+    """
 
     objects: ObjectStore
     outputs: Outputs
     recognition: Callable[[], Recognition]
+    tell: Tell = untold
 
     def take(self, body: str) -> None:
         """One call, as a queue brings it. Raises InputError when it is none."""
@@ -54,7 +59,10 @@ class VideoRecognizer:
             payload = json.loads(body)
         except ValueError as error:
             raise InputError(f"the call is not JSON ({error}); expected {_EXPECTED}") from error
-        answer = self.handle(payload)
+        try:
+            answer = self.handle(payload)
+        except ConflictError as error:  # another clip's result has the name that a folder of this one's would need
+            raise InputError(f"the result cannot be kept: {error}") from error
         if answer["statusCode"] == 400 and not _place(payload):
             raise InputError(answer["body"])
 
@@ -115,6 +123,9 @@ class VideoRecognizer:
             return self._nothing(stem, document, error)
         names = most_seen_first(found) or [UNKNOWN]
         self.outputs.put(stem, document, names, manifest.error)
+        video, when = manifest.video, document["processed_at"]
+        for notice in in_clip(f"{video.bucket}/{video.key}", video.etag, when, asked.collection.name, found):
+            self.tell(notice)
         return {"statusCode": 200, "body": ", ".join(names)}
 
     def _frames(self, bucket: str, manifest: StagedClip, limits: ImageLimits) -> Iterator[VideoFrame]:

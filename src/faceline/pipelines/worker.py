@@ -5,11 +5,20 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Protocol
 
-from faceline.errors import FacelineError, InputError
+from faceline.errors import FacelineError, InputError, MissingExtraError, ModelError, SettingError
 from faceline.ports import DeadLetters, Message, Queue
 
 _log = logging.getLogger("faceline.pipelines.worker")
+
+
+class Runs(Protocol):
+    """What `faceline up` gives a thread of its own."""
+
+    def run(self, stop: threading.Event) -> None:
+        """Until `stop` is set; what is in hand is finished first."""
+        ...
 
 
 class BusyError(FacelineError):
@@ -20,7 +29,8 @@ class BusyError(FacelineError):
 class Worker:
     """work: does what a message's body asks for; it may be called again with the same body after a crash.
 
-    It raises InputError for a body that will never be understood, BusyError for one whose turn is later.
+    It raises InputError for a body that will never be understood, MissingExtraError, ModelError or SettingError for one
+    that will not before somebody installs what is missing, BusyError for one whose turn is later.
     """
 
     queue: Queue
@@ -49,8 +59,8 @@ class Worker:
         try:
             with beating(self.lease_s, lambda: self.queue.extend(message, self.lease_s)):
                 self.work(message.body)
-        except InputError as error:
-            # More deliveries would not help.
+        except (InputError, MissingExtraError, ModelError, SettingError) as error:
+            # More deliveries would not help, at least not before somebody did something.
             self.dead_letters.bury(message, str(error))
             _log.error("message buried", extra={"message_id": message.message_id, "reason": str(error)})
         except BusyError as error:

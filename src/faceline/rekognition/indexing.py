@@ -8,6 +8,7 @@ from faceline.gallery.ports import FaceQuery
 from faceline.rekognition.answers import Document, face_detail, face_document
 from faceline.rekognition.call import Call
 from faceline.rekognition.detection import attributes_of
+from faceline.rekognition.errors import invalid
 from faceline.rekognition.photos import Photo, photo_of
 from faceline.rekognition.quality import reasons_of
 from faceline.rekognition.shapes import DeleteFaces, IndexFaces, ListFaces
@@ -27,6 +28,9 @@ class _Left:
 
 def index_faces(call: Call, request: IndexFaces) -> Document:
     model = call.model_of(request.collection_id)
+    missing = call.app.keeping.refusal(request.collection_id, request.external_image_id or "", None)
+    if missing:
+        raise invalid(f"{missing}; note it for this ExternalImageId with `faceline consent`")
     photo = photo_of(call, request.image)
     found = call.faces(photo.frame, model, attributes_of(request.detection_attributes))
     left = [_Left(face, reasons) for face in found if (reasons := reasons_of(face, request.quality_filter or "AUTO"))]

@@ -21,13 +21,14 @@ _NOT_ENDED = VideoOutcome(VideoJobState.IN_PROGRESS)
 
 def start_face_detection(call: Call, request: StartFaceDetection) -> Document:
     attributes = sorted(attributes_of([request.face_attributes or "DEFAULT"]))
-    return _started(call, request, VideoTask(*_video(call, request), request.job_tag, tuple(attributes)))
+    task = VideoTask(*_video(call, request), request.job_tag, tuple(attributes), topic=_topic(request))
+    return _started(call, request, task)
 
 
 def start_face_search(call: Call, request: StartFaceSearch) -> Document:
     call.model_of(request.collection_id)
     least = 80.0 if request.face_match_threshold is None else request.face_match_threshold
-    task = VideoTask(*_video(call, request), request.job_tag, (), request.collection_id, least)
+    task = VideoTask(*_video(call, request), request.job_tag, (), request.collection_id, least, _topic(request))
     return _started(call, request, task)
 
 
@@ -59,7 +60,7 @@ def _started(call: Call, request: StartFaceDetection | StartFaceSearch, task: Vi
     if token is not None:
         token = f"{call.key.access_key_id} {type(request).__name__} {token}"
     try:
-        job = call.app.start_video_job(task, token, _MOST_JOBS)
+        job = call.app.jobs.start(task, token, _MOST_JOBS)
     except ConflictError as error:
         raise WireError("IdempotentParameterMismatchException", str(error)) from error
     except QuotaError as error:
@@ -67,13 +68,14 @@ def _started(call: Call, request: StartFaceDetection | StartFaceSearch, task: Vi
     return {"JobId": job.job_id}
 
 
+def _topic(request: StartFaceDetection | StartFaceSearch) -> str | None:
+    """The topic of the `NotificationChannel`: the source of the notice that tells when the job ended."""
+    channel = request.notification_channel
+    return None if channel is None else channel.sns_topic_arn
+
+
 def _video(call: Call, request: StartFaceDetection | StartFaceSearch) -> tuple[str, str]:
     """Bucket and key of an object that is there. Raises WireError."""
-    if request.notification_channel is not None:
-        raise invalid(
-            "faceline publishes nothing to SNS topics; leave NotificationChannel out and ask for the job's results "
-            "until JobStatus is no longer IN_PROGRESS"
-        )
     if request.video.s3_object is None:
         raise invalid("Video needs S3Object")
     bucket, key = place_of(call, request.video.s3_object, "Video")

@@ -16,7 +16,7 @@ import msgspec
 
 from faceline.access_keys import KeyScope
 from faceline.app import App
-from faceline.errors import FacelineError
+from faceline.errors import FacelineError, ModelMismatchError
 from faceline.rekognition.answers import Document
 from faceline.rekognition.call import Call
 from faceline.rekognition.errors import WireError, as_wire, invalid
@@ -125,10 +125,30 @@ class Wire:
         if collection is not None:
             call.allow(collection)
         if not isinstance(asked, OfUser) or asked.client_request_token is None:
-            return operation.run(call, asked)
+            return _run(operation, call, asked)
         plain = msgspec.structs.replace(asked, client_request_token=None)
         token = (call.key.access_key_id, name, asked.client_request_token)
-        return self._repeats.once(token, plain, lambda: operation.run(call, asked))
+        return self._repeats.once(token, plain, lambda: _run(operation, call, asked))
+
+
+def _run(operation: Operation, call: Call, asked: Members) -> Document:
+    """Once more when the collection's model was changed while the photo was looked at: nothing was done by then."""
+    try:
+        done = operation.run(call, asked)
+    except ModelMismatchError:
+        done = operation.run(call, asked)
+    _audit(call, operation, asked)
+    return done
+
+
+def _audit(call: Call, operation: Operation, asked: Members) -> None:
+    """Whatever changes something goes into the audit log, with whom it concerns."""
+    if operation.scope is KeyScope.ALL:
+        person = getattr(asked, "user_id", None) or getattr(asked, "external_image_id", None)
+        collection = getattr(asked, "collection_id", None)
+        call.app.note(
+            operation.run.__name__.replace("_", " "), collection, person, actor=f"key:{call.key.access_key_id}"
+        )
 
 
 def _worded(place: str, said: str) -> str:

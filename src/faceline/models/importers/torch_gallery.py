@@ -16,6 +16,7 @@ from faceline.models.importers.torch_zip import Contents, TorchFileError, read_c
 from faceline.types import Vector
 
 DIMENSIONS = 512
+_SHORTEST, _LONGEST = 1e-6, 1e6  # embeddings; beyond, their squares are no float32
 _REPAIR = 'save it again with torch.save([embeddings, names], "data.pt"), each embedding a float32 tensor (1, 512)'
 _WRITTEN = (1980, 1, 1, 0, 0, 0)  # the same gallery gives the same bytes
 _TENSOR = b"ctorch._utils\n_rebuild_tensor_v2\n((X\x07\x00\x00\x00storagectorch\nFloatStorage\n"
@@ -68,9 +69,11 @@ def _stacked(contents: Contents, tensors: list[Any]) -> Vector:
         if array is None or array.shape != (1, DIMENSIONS) or array.dtype != np.float32:
             raise TorchFileError(f"has an embedding, number {i + 1}, that is no float32 tensor (1, {DIMENSIONS})")
         rows[i] = array[0]
-    unusable = ~np.isfinite(rows).all(axis=1) | ~rows.any(axis=1)
-    if unusable.any():
-        raise TorchFileError(f"has an embedding, number {int(unusable.argmax()) + 1}, that is not finite or all zero")
+    lengths = np.linalg.norm(rows.astype(np.float64), axis=1)
+    usable = (lengths > _SHORTEST) & (lengths < _LONGEST)
+    if not usable.all():
+        first = int(usable.argmin())
+        raise TorchFileError(f"has an embedding, number {first + 1}, of length {lengths[first]:g}; 1 is expected")
     return rows
 
 

@@ -1,0 +1,55 @@
+"""What a query may say: one SELECT, over our tables and a few functions that make rows.
+
+DuckDB's own locks refuse files, extensions and settings. This one is for what they leave: functions that take a
+pointer, that run SQL from a text, or that reach into the process.
+"""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from faceline.analytics.tables import Tables
+from faceline.analytics.views import NEEDED
+from faceline.errors import UsageError
+
+_ROW_FUNCTIONS = frozenset(
+    ("unnest", "range", "generate_series", "generate_subscripts", "repeat", "repeat_row", "json_each", "json_tree")
+) | frozenset(
+    ("summary", "duckdb_columns", "duckdb_functions", "duckdb_keywords", "duckdb_schemas", "duckdb_tables")
+) | frozenset(("duckdb_types", "duckdb_views", "pragma_table_info", "pragma_version", "pg_timezone_names"))  # fmt: skip
+_SAY = "a query is one SELECT (or SHOW, DESCRIBE, SUMMARIZE, VALUES)"
+
+
+def needed(tables: Tables, sql: str) -> list[str]:
+    """The tables of documents that a query needs. Raises UsageError for what may not be asked."""
+    tree = json.loads(tables.one("SELECT json_serialize_sql(?)", [sql]))
+    if tree["error"]:
+        if tree["error_type"] == "parser":
+            raise UsageError(f"this is no SQL: {tree['error_message']}")
+        raise UsageError(f"only reading is possible: {_SAY}")
+    if len(tree["statements"]) != 1:
+        raise UsageError(f"{len(tree['statements'])} statements were given: {_SAY}")
+    words: set[str] = set()
+    for node in _nodes(tree["statements"][0]):
+        _check(node)
+        words |= {value.casefold() for value in node.values() if isinstance(value, str)}
+    return sorted(set().union(*(NEEDED[word] for word in words & NEEDED.keys())))
+
+
+def _check(node: dict[str, Any]) -> None:
+    if node.get("type") == "TABLE_FUNCTION":
+        name = str(node["function"].get("function_name", "")).casefold()
+        if name not in _ROW_FUNCTIONS:
+            raise UsageError(f"{name}() cannot be used here; SHOW TABLES says what there is to read")
+
+
+def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
+    """All objects within, without recursion: a query may be nested deeply."""
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, dict):
+            yield node
+            waiting += node.values()
+        elif isinstance(node, list):
+            waiting += node

@@ -1,0 +1,60 @@
+"""Embeddings in Parquet, written and read by DuckDB: `face_id` VARCHAR, `person` VARCHAR, `vector` FLOAT[]."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from faceline.errors import InputError, MissingExtraError
+from faceline.types import FaceRecord, Vector
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+def write_vectors(path: Path, records: Sequence[FaceRecord]) -> None:
+    """At least one record; every float32 as it is. Raises MissingExtraError without DuckDB."""
+    matrix = np.stack([record.embedding.values for record in records])
+    columns = {
+        "face_id": np.array([record.face_id for record in records], dtype=object),
+        "person": np.array([record.identity for record in records], dtype=object),
+    }
+    # DuckDB takes arrays of one dimension only.
+    names = [f"v{number}" for number in range(matrix.shape[1])]
+    values = {name: np.ascontiguousarray(matrix[:, number]) for number, name in enumerate(names)}
+    with opened() as connection:
+        connection.register("rows", columns | values)
+        query = f"SELECT face_id, person, array_value({', '.join(names)}) AS vector FROM rows"  # noqa: S608
+        connection.execute(f"COPY ({query}) TO '{_quoted(path)}' (FORMAT parquet, COMPRESSION zstd)")
+
+
+def read_vectors(path: Path, dimensions: int) -> dict[str, Vector]:
+    """By face id, float32 (d,). Raises InputError for a file that has something else, MissingExtraError."""
+    with opened() as connection:
+        try:
+            rows = connection.execute(f"SELECT face_id, vector FROM read_parquet('{_quoted(path)}')").fetchall()  # noqa: S608
+        except Exception as error:  # DuckDB has a dozen classes for files that are not what they should be
+            raise InputError(f"{path} cannot be read as Parquet with face_id and vector ({_first(error)})") from error
+    vectors = {str(face_id): np.array(vector, dtype=np.float32) for face_id, vector in rows}
+    wrong = [key for key, v in vectors.items() if v.shape != (dimensions,) or not np.isfinite(v).all() or not v.any()]
+    if wrong:
+        raise InputError(f"{path}: the embedding of {wrong[0]} is not made of {dimensions} finite numbers")
+    return vectors
+
+
+def opened() -> "duckdb.DuckDBPyConnection":
+    """In memory. Raises MissingExtraError without DuckDB."""
+    try:
+        import duckdb  # noqa: PLC0415 (an extra)
+    except ImportError as error:
+        raise MissingExtraError("open files need DuckDB; pip install duckdb") from error
+    return duckdb.connect(":memory:")
+
+
+def _quoted(path: Path) -> str:
+    return str(path).replace("'", "''")
+
+
+def _first(error: Exception) -> str:
+    return str(error).partition("\n")[0]

@@ -1,0 +1,204 @@
+"""What the databases keep of an erased person beside rows that are theirs: messages, receipts, marks, tombstones."""
+
+import json
+import os
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote_plus
+
+from faceline.erasure import Gone, standing
+from faceline.gallery.concealed import concealed
+from faceline.gallery.names import user_id_of
+from faceline.local.database import Database
+
+_TABLES = {  # the key of a row, and the texts in it
+    "messages": ("id", ("body", "reason", "deduplication_id")),
+    "sent": ("rowid", ("deduplication_id",)),
+    "receipts": ("event_id", ("event_id", "result")),
+    "FaceRecognitionResults": ("rowid", ("key", "image_id", "error")),
+}
+_CHUNK = 5000
+
+
+@dataclass(frozen=True, slots=True)
+class Naming:
+    """Whether a text says who is being forgotten: an id or an object of theirs anywhere, the name by itself.
+
+    others: names of other people that say it as a part, as `Ann Lee` says `Ann`; their mention is no mention of Ann.
+    """
+
+    gone: Gone
+    others: frozenset[str] = field(default=frozenset())
+
+    def test(self) -> Callable[[str], bool]:
+        words = {self.gone.name, user_id_of(self.gone.name), user_id_of(self.gone.name, 255)}
+        name = standing(words if self.gone.everywhere else ())
+        masked = [other for other in self.others if name.search(other) and not name.fullmatch(other)]
+        mask = standing(masked) if masked else None
+        exact = [word for word in self._exact() if len(word) >= 4]  # shorter ones stand in anything
+
+        def says(text: str) -> bool:
+            if any(word in text for word in exact):
+                return True
+            return name.search(mask.sub(" ", text) if mask and name.search(text) else text) is not None
+
+        return says
+
+    def _exact(self) -> frozenset[str]:
+        g = self.gone
+        own = g.face_ids | g.image_ids | (g.external_image_ids - {g.name}) | g.sources | keys_of(g)
+        return own | {json.dumps(word)[1:-1] for word in own} | {quote_plus(word, safe="/") for word in own}
+
+
+def keys_of(gone: Gone) -> frozenset[str]:
+    """Of the objects among its sources; the others are paths of the user's."""
+    return frozenset(source.partition("/")[2] for source in gone.sources if not source.startswith("/")) - {""}
+
+
+class SqliteState:
+    """Implements `erasure.Forgets` for messages, receipts and marks of objects in state.sqlite.
+
+    others: names of those who are known beside the person, in whatever collection.
+    """
+
+    def __init__(self, database: Database, others: Callable[[], frozenset[str]] = frozenset) -> None:
+        self._database, self._others = database, others
+
+    def forget(self, gone: Gone) -> int:
+        """Deletes rows whose texts name the person or an object of theirs."""
+        says = Naming(gone, self._others()).test()
+        with self._database.erasing() as (connection, traces):
+            count = 0
+            for table in _TABLES:
+                for found in list(_found(connection, table, says)):
+                    count += _delete(connection, table, found, traces)
+            count += _forget_marks(connection, gone, says, traces)
+            count += _forget_jobs(connection, gone, says, traces)
+            traces.extend(sorted(word.encode() for word in gone.words | gone.sources | keys_of(gone) if word))
+        return count
+
+    def expire(self, bucket: str, before: str) -> int:
+        """Deletes records and receipts of photos of this bucket that were worked on before that time; how many."""
+        old = "SELECT DISTINCT key FROM FaceRecognitionResults WHERE bucket = ? AND unix_time < ?"
+        records = "DELETE FROM FaceRecognitionResults WHERE bucket = ? AND key = ?"
+        receipts = "DELETE FROM receipts WHERE result IS NOT NULL AND event_id >= ? AND event_id < ?"
+        count = 0
+        with self._database.erasing() as (connection, traces):
+            unix = datetime.fromisoformat(before).timestamp()
+            for (key,) in connection.execute(old, (bucket, unix)).fetchall():
+                count += connection.execute(records, (bucket, key)).rowcount
+                # An event's id is bucket/key@etag, and A follows @.
+                connection.execute(receipts, (f"{bucket}/{key}@", f"{bucket}/{key}A"))
+                traces.append(f"{bucket}{key}".encode())
+        return count
+
+    def busy(self) -> bool:
+        """Whether a worker holds a message now: what it read before it may write yet."""
+        sql = "SELECT 1 FROM receipts WHERE result IS NULL AND expires_at > ? LIMIT 1"
+        return bool(self._database.rows(sql, (time.time(),)))
+
+
+class SqliteTombstones:
+    """Implements `erasure.Forgets` for the ids of removed faces, which other processes may have yet to hear of."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def forget(self, gone: Gone) -> int:
+        sql = "UPDATE removed SET face_id = ? WHERE face_id = ?"
+        with self._database.erasing() as (connection, traces):
+            count = 0
+            for face_id in sorted(gone.face_ids):
+                changed = connection.execute(sql, (concealed(face_id), face_id)).rowcount
+                traces.extend([face_id.encode()] if changed else [])
+                count += changed
+        return count
+
+
+class EmptyFolders:
+    """Implements `erasure.Forgets` for folders of buckets that are called like the person and hold nothing any more."""
+
+    def __init__(self, root: Path, others: Callable[[], frozenset[str]] = frozenset) -> None:
+        self._root, self._others = root, others
+
+    def forget(self, gone: Gone) -> int:
+        says = Naming(gone, self._others()).test()
+        theirs = [Path(folder) for folder, _, _ in os.walk(self._root, topdown=False) if says(Path(folder).name)]
+        return sum(_removed(folder) for folder in theirs)
+
+
+def _removed(folder: Path) -> bool:
+    try:
+        folder.rmdir()
+    except OSError:  # others' objects are in it
+        return False
+    return True
+
+
+def _found(
+    connection: sqlite3.Connection, table: str, says: Callable[[str], bool]
+) -> Iterator[tuple[tuple[Any, ...], tuple[str, ...]]]:
+    """The keys and texts of rows that say it."""
+    keys, texts = _keys_of(table), _TABLES[table][1]
+    cursor = connection.execute(f"SELECT {', '.join((*keys, *texts))} FROM {table}")  # noqa: S608 (our own words)
+    while rows := cursor.fetchmany(_CHUNK):
+        for row in rows:
+            said = tuple(text for text in row[len(keys) :] if text)
+            if any(says(text) for text in said):
+                yield row[: len(keys)], said
+
+
+def _keys_of(table: str) -> tuple[str, ...]:
+    return ("queue", "deduplication_id") if table == "sent" else (_TABLES[table][0],)
+
+
+def _delete(
+    connection: sqlite3.Connection, table: str, found: tuple[tuple[Any, ...], tuple[str, ...]], traces: list[bytes]
+) -> int:
+    keys, said = found
+    conditions = " AND ".join(f"{key} = ?" for key in _keys_of(table))
+    traces += [part for text in said for part in (text.encode()[:64], text.encode()[-64:])]
+    return connection.execute(f"DELETE FROM {table} WHERE {conditions}", keys).rowcount  # noqa: S608 (our own words)
+
+
+def _forget_marks(connection: sqlite3.Connection, gone: Gone, says: Callable[[str], bool], traces: list[bytes]) -> int:
+    """Of objects that are theirs; marks of others, whose keys happen to say the name, go when the file is gone."""
+    count = 0
+    for bucket, key in connection.execute("SELECT bucket, key FROM objects").fetchall():
+        if f"{bucket}/{key}" in gone.sources or says(key):
+            traces.append(key.encode())
+            count += connection.execute("DELETE FROM objects WHERE bucket = ? AND key = ?", (bucket, key)).rowcount
+    return count
+
+
+def _forget_jobs(connection: sqlite3.Connection, gone: Gone, says: Callable[[str], bool], traces: list[bytes]) -> int:
+    """Jobs on clips that are theirs go; from others go the matches with their faces, and what was seen of them."""
+    count = 0
+    for job_id, token, task, outcome in connection.execute(
+        "SELECT job_id, token, task, outcome FROM video_jobs"
+    ).fetchall():
+        if says(task) or says(token or ""):
+            traces += [task.encode(), (token or job_id).encode()]
+            count += connection.execute("DELETE FROM video_jobs WHERE job_id = ?", (job_id,)).rowcount
+        elif outcome and any(face_id in outcome for face_id in gone.face_ids):
+            traces.append(outcome.encode())
+            _clean_job(connection, job_id, json.loads(outcome), gone)
+            count += 1
+    return count
+
+
+def _clean_job(connection: sqlite3.Connection, job_id: str, outcome: dict[str, Any], gone: Gone) -> None:
+    for number, matches in list(outcome["matches"].items()):
+        left = [match for match in matches if match["face_id"] not in gone.face_ids]
+        if left == matches:
+            continue
+        outcome["matches"][number] = left
+        if not left or matches[0]["face_id"] in gone.face_ids:
+            sql = "DELETE FROM video_sightings WHERE job_id = ? AND person = ?"
+            connection.execute(sql, (job_id, int(number)))
+    connection.execute("UPDATE video_jobs SET outcome = ? WHERE job_id = ?", (json.dumps(outcome), job_id))

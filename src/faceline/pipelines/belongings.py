@@ -1,0 +1,205 @@
+"""What there is of a person: their face records, and the photos and clips that show them, alone or among others."""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+import msgspec
+
+from faceline.erasure import Gone, same_name
+from faceline.errors import InputError, NotFoundError
+from faceline.gallery.ports import FaceRecords
+from faceline.gallery.sources import label_of
+from faceline.pipelines.images import Places
+from faceline.ports import ObjectStore, Record, RecordQuery, Records
+
+_ALL = 10_000_000
+_MAX_DOCUMENT_BYTES = 50_000_000
+
+Place = tuple[str, str]
+Says = Callable[[str], bool]
+
+
+class Belongings(msgspec.Struct):
+    """Of one person. faces: collection → face ids. alone, among_others: (bucket, key) of photos and clips.
+
+    elsewhere: where photos came from that are not ours to delete.
+    """
+
+    name: str
+    collections: list[str]
+    everywhere: bool
+    faces: dict[str, list[str]] = {}
+    image_ids: list[str] = []
+    external_image_ids: list[str] = []
+    sources: list[str] = []
+    alone: list[Place] = []
+    among_others: list[Place] = []
+    stems: list[tuple[str, str, str]] = []
+
+    def joined(self, earlier: "Belongings | None") -> "Belongings":
+        """With what was found when an erasure began that did not end: part of it is gone by now."""
+        if earlier is None:
+            return self
+        faces = {
+            name: _united(self.faces.get(name, []), earlier.faces.get(name, []))
+            for name in _united(list(self.faces), list(earlier.faces))
+        }
+        alone = _united(self.alone, earlier.alone)
+        return Belongings(
+            name=self.name,
+            collections=_united(self.collections, earlier.collections),
+            everywhere=self.everywhere or earlier.everywhere,
+            faces=faces,
+            image_ids=_united(self.image_ids, earlier.image_ids),
+            external_image_ids=_united(self.external_image_ids, earlier.external_image_ids),
+            sources=_united(self.sources, earlier.sources),
+            alone=alone,
+            among_others=[p for p in _united(self.among_others, earlier.among_others) if p not in alone],
+            stems=_united(self.stems, earlier.stems),
+        )
+
+    def gone(self, objects: Sequence[Place]) -> Gone:
+        """objects: photos and clips that are deleted or renamed."""
+        return Gone(
+            name=self.name,
+            collections=tuple(self.collections),
+            everywhere=self.everywhere,
+            face_ids=frozenset(face_id for ids in self.faces.values() for face_id in ids),
+            image_ids=frozenset(self.image_ids),
+            external_image_ids=frozenset(self.external_image_ids),
+            sources=frozenset(self.sources) | {f"{bucket}/{key}" for bucket, key in objects},
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Finder:
+    """Looks through the stores. clips, images, results: buckets; images_prefix: where customers' images come in."""
+
+    face_records: FaceRecords
+    objects: ObjectStore
+    records: Records
+    places: Places
+    clips: str
+    results: str
+    images: str
+    images_prefix: str
+
+    def find(self, name: str, collections: Sequence[str], everywhere: bool, says: Says) -> Belongings:
+        """says: whether an object's key names the person."""
+        found = Belongings(name, list(collections), everywhere)
+        for collection in collections:
+            known = self.face_records.find(collection, person=name)
+            if known:
+                found.faces[collection] = [record.face_id for record in known]
+            found.image_ids += [record.image_id for record in known]
+            found.external_image_ids += [r.external_image_id for r in known if r.external_image_id]
+            found.sources += [record.source for record in known]
+        found.sources = list(dict.fromkeys(found.sources))
+        found.alone = [place for source in found.sources if (place := self._uploaded(source))]
+        if everywhere:
+            self._add_photos(found, says)
+            self._add_clips(found, says)
+            found.among_others = [place for place in found.among_others if place not in found.alone]
+        return found
+
+    def _uploaded(self, source: str) -> Place | None:
+        """The object of ours that a face record came from: an upload to enrol somebody, or a customer's image."""
+        bucket, _, key = source.partition("/")
+        ours = [(self.places.bucket, self.places.enroll_prefix), (self.images, self.images_prefix)]
+        if not any(bucket == b and key.startswith(prefix) for b, prefix in ours):
+            return None
+        try:
+            self.objects.head(bucket, key)
+        except (NotFoundError, InputError):
+            return None
+        return bucket, key
+
+    def _add_photos(self, found: Belongings, says: Says) -> None:
+        named = {(row.bucket, row.key) for row in self.records.query(RecordQuery(person=found.name, limit=_ALL))}
+        places = [(self.places.bucket, self.places.input_prefix), (self.places.bucket, self.places.enroll_prefix)]
+        for bucket, prefix in [*places, (self.images, self.images_prefix)]:
+            named |= {(bucket, key) for key in self._keys(bucket, prefix) if says(key)}
+        for bucket, key in sorted(named):
+            rows = [row for row in self.records.query(RecordQuery(image=key, limit=_ALL)) if row.bucket == bucket]
+            alone = self._is_theirs(bucket, key, found.name) or _shows_only(rows, found.name)
+            (found.alone if alone else found.among_others).append((bucket, key))
+        found.alone = list(dict.fromkeys(found.alone))
+
+    def _is_theirs(self, bucket: str, key: str, name: str) -> bool:
+        """By its name it was uploaded to enrol them, or is one of this customer's images."""
+        path = PurePosixPath(key)
+        if bucket == self.images:
+            return same_name(name, label_of(path.name)) or same_name(name, path.stem.rpartition("_")[0])
+        parts = PurePosixPath(key.removeprefix(self.places.enroll_prefix)).parts
+        enrolled = key.startswith(self.places.enroll_prefix)
+        return enrolled and same_name(name, parts[0] if len(parts) > 1 else label_of(path.name))
+
+    def _add_clips(self, found: Belongings, says: Says) -> None:
+        for document in self._documents():
+            if not _names_them(document, found.name):
+                continue
+            for place in self._clip_of(document):
+                (found.alone if _is_alone(document, found.name) else found.among_others).append(place)
+                found.stems.append((*place, document["stem"]))
+        for key in self._keys(self.clips, ""):
+            place = (self.clips, key)
+            if says(key) and place not in found.alone + found.among_others:
+                theirs = same_name(found.name, label_of(PurePosixPath(key).name))
+                (found.alone if theirs else found.among_others).append(place)
+
+    def _documents(self) -> Iterator[dict[str, Any]]:
+        for key in self._keys(self.results, ""):
+            if not key.endswith(".json"):
+                continue
+            with suppress(NotFoundError, InputError, ValueError):  # gone meanwhile, or not one of ours
+                document = json.loads(self.objects.get(self.results, key, _MAX_DOCUMENT_BYTES)[1])
+                if isinstance(document, dict):
+                    yield document | {"stem": key.removesuffix(".json")}
+
+    def _clip_of(self, document: dict[str, Any]) -> Iterator[Place]:
+        """With one frame a clip, the source is that frame: then it is the clip of the same name."""
+        bucket, _, key = str(document.get("source", "")).partition("/")
+        if bucket == self.clips:
+            yield bucket, key
+            return
+        for clip in self._keys(self.clips, f"{document['stem']}."):
+            if str(PurePosixPath(clip).with_suffix("")) == document["stem"]:
+                yield self.clips, clip
+
+    def _keys(self, bucket: str, prefix: str) -> list[str]:
+        try:
+            return [info.key for info in self.objects.list(bucket, prefix)]
+        except NotFoundError:
+            return []
+
+
+def _shows_only(rows: Sequence[Record], name: str) -> bool:
+    """One face, theirs or nobody's, as of a photo with their name on it; or several, all theirs."""
+    return (len(rows) <= 1 and all(row.person in (name, None) for row in rows)) or all(r.person == name for r in rows)
+
+
+def _names_them(document: dict[str, Any], name: str) -> bool:
+    return name in document.get("names", []) or any(each.get("name") == name for each in _sightings(document))
+
+
+def _is_alone(document: dict[str, Any], name: str) -> bool:
+    """Of a clip whose first frame only was looked at, nobody knows who else is in it."""
+    seen = document.get("appearances")
+    return isinstance(seen, list) and bool(seen) and all(each.get("name") == name for each in seen)
+
+
+def _sightings(document: dict[str, Any]) -> list[dict[str, Any]]:
+    face = document.get("face")
+    return [*document.get("appearances", []), *([face] if isinstance(face, dict) else [])]
+
+
+def _united(one: list[Any], other: list[Any]) -> list[Any]:
+    return list(dict.fromkeys(map(_hashable, [*one, *other])))
+
+
+def _hashable(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value

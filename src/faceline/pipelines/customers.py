@@ -1,0 +1,93 @@
+"""Whose image it is: by a list that the user keeps beside the images, by a pattern, else by the image's name."""
+
+import csv
+import re
+import threading
+from pathlib import PurePosixPath
+
+from faceline.errors import InputError, NotFoundError, SettingError
+from faceline.ports import ObjectStore
+
+_MAX_MANIFEST_BYTES = 500_000_000
+_Row = tuple[str, str | None]  # a customer and the reference to their consent
+
+
+def image_id_of_key(key: str) -> str:
+    """What an image is called: the last part of its key."""
+    return PurePosixPath(key).name
+
+
+class Customers:
+    """manifest: the key of a CSV in `bucket` with the columns image, customer and, if there is one, consent; empty:
+    none. It is read again when it changed. pattern: a regular expression, searched in the image's name; its first
+    group, or the whole of what it finds, is the customer; empty: none. Where neither says anything it is what stands
+    before the last underscore.
+
+    Thread-safe. Raises SettingError for a pattern that is no regular expression.
+    """
+
+    def __init__(self, objects: ObjectStore, bucket: str, manifest: str = "", pattern: str = "") -> None:
+        self.manifest = manifest
+        self._objects, self._bucket = objects, bucket
+        self._pattern = _compiled(pattern) if pattern else None
+        self._lock = threading.Lock()
+        self._etag, self._listed = "", dict[str, _Row]()
+
+    def of(self, key: str) -> str:
+        """The customer of the image under this key, which the manifest may name by its whole key or its last part.
+
+        Raises SettingError when the manifest is not there or cannot be read: what it would have said is not known.
+        """
+        listed, image_id = self._row(key), image_id_of_key(key)
+        if listed:
+            return listed[0]
+        found = self._pattern.search(image_id) if self._pattern else None
+        if found:
+            return found[1] if found.re.groups and found[1] is not None else found[0]
+        return image_id.rsplit("_", 1)[0]
+
+    def consent_of(self, key: str) -> str | None:
+        """The reference to the customer's consent that the manifest gives. Raises SettingError as `of` does."""
+        listed = self._row(key)
+        return listed[1] if listed else None
+
+    def _row(self, key: str) -> _Row | None:
+        listed = self._rows() if self.manifest else {}
+        return listed.get(key) or listed.get(image_id_of_key(key))
+
+    def _rows(self) -> dict[str, _Row]:
+        place = f"{self._bucket}/{self.manifest}"
+        try:
+            with self._lock:
+                if self._objects.head(self._bucket, self.manifest).etag != self._etag:
+                    info, data = self._objects.get(self._bucket, self.manifest, _MAX_MANIFEST_BYTES)
+                    self._listed, self._etag = _read(data), info.etag
+                return self._listed
+        except NotFoundError as error:
+            raise SettingError(f"matching_manifest: there is no {place}; put it there, or unset it") from error
+        except (InputError, ValueError, csv.Error) as error:
+            raise SettingError(f"matching_manifest: {place} cannot be read: {error}") from error
+
+
+def _read(data: bytes) -> dict[str, _Row]:
+    rows = csv.DictReader(data.decode("utf-8-sig").splitlines(), strict=True)
+    if not {"image", "customer"} <= set(rows.fieldnames or ()):
+        raise ValueError(f"its first line must name the columns image and customer, has {rows.fieldnames}")
+    listed: dict[str, _Row] = {}
+    for row in rows:
+        if not row["image"] or not row["customer"]:
+            raise ValueError(f"line {rows.line_num} needs an image and a customer")
+        said = row["customer"], row.get("consent") or None
+        if listed.setdefault(row["image"], said)[0] != said[0]:
+            raise ValueError(f"line {rows.line_num} gives {row['image']} another customer than a line before")
+    return listed
+
+
+def _compiled(pattern: str) -> re.Pattern[str]:
+    try:
+        return re.compile(pattern)
+    except re.error as error:
+        raise SettingError(
+            f"matching_customer = {pattern}: not a regular expression ({error}); "
+            "write one that finds the customer in an image's name, such as ^([A-Z]+)-"
+        ) from error
