@@ -4,6 +4,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -312,9 +313,19 @@ class App(Storage):
             raise UsageError(f"nobody can be forgotten by this name: {problem}")
         if group_photos not in ("keep", "delete"):
             raise UsageError(f"group_photos is {group_photos!r}; say 'keep' or 'delete'")
+        where = [collection] if collection else list(self.collections.models())
+        aliases = {alias for each in where for alias in self._aliases(each, name)}  # merging is forgotten with the name
         done = self.erasure.forget(self.erasure.find(name, collection), group_photos == "delete")
+        for alias in sorted(aliases):
+            with suppress(NotFoundError):  # nothing said it any more
+                self.erasure.forget(self.erasure.find(alias, collection), group_photos == "delete")
         self.note("forget", collection, name, sum(done.removed.values()), {"receipt": done.receipt})
         return done
+
+    def _aliases(self, collection: str, name: str) -> list[str]:
+        """Whom reviewers merged into this person, unless somebody is called so now."""
+        found = self.reviews.aliases(collection, name)
+        return [alias for alias in found if not self.face_records.find(collection, person=alias)]
 
     def note(
         self,
@@ -332,7 +343,9 @@ class App(Storage):
     def expiry(self) -> RetentionWorkflow:
         """How long things are kept, and their end."""
         uploads = ((self.settings.input_bucket, self.settings.enroll_prefix), self.matching.place)
-        return RetentionWorkflow(self, self.videos, uploads, self.delete_object, self.forget, self.note)
+        return RetentionWorkflow(
+            self, self.videos, uploads, self.delete_object, self.forget, self.reviews.expire, self.note
+        )
 
     def delete_object(self, bucket: str, key: str) -> None:
         """Deletes an object; with an uploaded photo go its records, its result and its receipt."""

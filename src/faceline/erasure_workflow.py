@@ -170,7 +170,7 @@ class Notes(Protocol):
 class RetentionWorkflow:
     """uploads: bucket and prefix of what people are enrolled by. delete: an upload with all that was made of it.
 
-    forget: a person from one collection.
+    forget: a person from one collection. unknown: ends unknown faces, and returns how many.
     """
 
     storage: Storage
@@ -178,6 +178,7 @@ class RetentionWorkflow:
     uploads: Sequence[Place]
     delete: Callable[[str, str], None]
     forget: Callable[[str, str], object]
+    unknown: Callable[[], int]
     note: Notes
 
     def kept(self) -> list[Kept]:
@@ -189,7 +190,7 @@ class RetentionWorkflow:
         return [replace(each, results_days=default) if each.results_days is None else each for each in found]
 
     def run(self) -> dict[str, int]:
-        """Deletes what has been kept long enough; returns how many faces, people, results and records."""
+        """Deletes what has been kept long enough; returns how many faces, people, results, records, unknown faces."""
         storage, s = self.storage, self.storage.settings
         done = Expiry(
             face_records=storage.face_records,
@@ -204,6 +205,8 @@ class RetentionWorkflow:
             uploads=self.uploads,
             kept=self.kept,
         ).run()
+        done["unknown faces"] = self.unknown()
+        storage.lake.tidy()  # Parquet copies of what is gone
         if any(done.values()):
             self.note("retention run", detail=done)
         return done

@@ -329,3 +329,26 @@ def test_copies_and_verdicts_forget_too(made_app: App) -> None:
     made_app.forget(NAME)
     assert made_app.erasure.left_of(NAME) == []
     assert NAME.encode() not in _bytes(made_app)
+
+
+def test_with_a_name_goes_the_name_that_was_merged_into_it(made_app: App) -> None:
+    """What was written before the merging says the other name still."""
+    _known(made_app, "Ada King", person=0, salt=9)
+    flow = Workflow(made_app)
+    flow.put("input/a.png", photo(salt=3))
+    flow.worker.drain()
+    _known(made_app, person=0)
+    made_app.reviews.merge(made_app.settings.collection, "Ada King", NAME, "me")
+    assert b"Ada King" in _bytes(made_app)
+    made_app.forget(NAME)
+    assert b"Ada King" not in _bytes(made_app)
+    assert made_app.erasure.left_of("Ada King") == []
+
+
+def test_who_is_called_as_a_merged_person_was_stays(made_app: App) -> None:
+    _known(made_app, "Ada King", person=0, salt=9)
+    _known(made_app, person=0)
+    made_app.reviews.merge(made_app.settings.collection, "Ada King", NAME, "me")
+    _known(made_app, "Ada King", person=7)
+    made_app.forget(NAME)
+    assert made_app.face_records.find(made_app.settings.collection, person="Ada King")

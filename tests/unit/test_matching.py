@@ -511,6 +511,7 @@ def test_a_match_is_told_once_for_each_other_name(matching: Matching) -> None:
     assert (first.kind, first.source, first.people, first.similarity) == ("match.found", source, ("Eve", "Ada"), 100.0)
     assert {**first.data, "Matches": [m["CustomerId"] for m in first.data["Matches"]]} == {
         "Source": source,
+        "collection": COLLECTION,
         "CustomerID": "Eve",
         "Matches": ["Ada", "Ada"],
     }

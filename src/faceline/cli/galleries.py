@@ -84,6 +84,7 @@ def import_(
             name = named or settings.collection
             done = _imported(app, kind, source, name, not as_json, api_key, root)
         faces = app.collection(name).faces()
+        app.note("import", name, count=done.enrolled, detail={"from": kind.value})
     if as_json:
         print_json({"collection": name, **enrolment_document(done), "faces": faces})
     else:
@@ -120,6 +121,7 @@ def _import_gallery(settings: Settings, file: Path, named: str | None, as_json: 
         name = named or app_.videos.gallery_name
         new, gone = app_.videos.import_gallery(content, str(file.absolute()), name)
         faces = app_.collection(name).faces()
+        app_.note("import", name, count=new, detail={"from": Source.GALLERY.value})
     if as_json:
         print_json({"collection": name, "new": new, "gone": gone, "faces": faces})
     else:
@@ -149,10 +151,12 @@ def export(
     with App(existing(common(context).settings(data))) as app:
         if kind is Format.OPEN:
             faces, people = export_open(app, name, file, not as_json)
+            app.note("export", name, count=faces, detail={"format": kind.value})
             _tell_export(name, file, faces, people, as_json)
             return
         content, entries = app.videos.export_gallery(name)
-    _write(file, content)
+        _write(file, content)
+        app.note("export", name, count=entries, detail={"format": kind.value})
     if as_json:
         print_json({"collection": name, "file": str(file), "entries": entries})
     else:

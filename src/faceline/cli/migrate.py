@@ -56,6 +56,7 @@ def _finish(app: App, name: str, yes: bool, as_json: bool) -> None:
         raise NotFoundError(f"collection {name} has no second index; there is nothing to finish")
     confirm(f"Delete the index of {second.model} of {name}? There is no way back then.", yes, as_json)
     embeddings = app.migration.finish(name)
+    app.note("finish migration", name, count=embeddings)
     if as_json:
         print_json({"collection": name, "deleted": second.model, "embeddings": embeddings})
     else:
@@ -113,6 +114,7 @@ def _switch(app: App, name: str, second: SecondIndex, lost: Sequence[Lost], how:
         missing = [each.record.face_id for each in _built(app, name, second, how.as_json)[1]]
         if set(missing) - set(dropped):
             raise ConflictError(f"a face without a crop was enrolled into {name} meanwhile; run the command again")
+    app.note("migrate", name, count=len(dropped), detail={"to": second.model})
     if not how.as_json:
         print_text(f"{name} is searched by {second.model} now.")
         note(f"Go back: faceline collections migrate {name} --back. Delete the index before: --finish.")

@@ -301,7 +301,7 @@ class Matcher:
                 text=f"{customer}, image {source}, {text}",
                 people=(customer, name),
                 similarity=best,
-                data=report_document(source, customer, of_name),
+                data=report_document(source, customer, of_name) | {"collection": self.gallery.name},
             )
 
 
