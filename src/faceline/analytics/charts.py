@@ -112,7 +112,7 @@ def _draw_suspects(axes: "Axes", found: Statistics) -> None:
     axes.barh(places, [each.others for each in shown], 0.7, color=_BLUE)
     axes.set_yticks(places, [_short(each.customer) for each in shown])
     for place, each in zip(places, shown, strict=True):
-        text = f" {each.similarity:.1f} with {_short(each.most_similar)}"
+        text = f" {each.similarity:.2f} with {_short(each.most_similar)}"
         axes.annotate(text, (each.others, place), va="center", fontsize=8, color=_GREY)
     axes.set_xlabel("other customers matched; beside it the highest similarity")
     most = max(each.others for each in shown)
