@@ -28,7 +28,7 @@ from faceline.frame_workflow import FrameWorkflow
 from faceline.gallery.collection import Collection
 from faceline.gallery.enrolment import Enroller, Outcome, Photo
 from faceline.gallery.keeping import Keeping
-from faceline.gallery.names import problem_of
+from faceline.gallery.names import like_names, problem_of
 from faceline.gallery.ports import CollectionInfo
 from faceline.loading import image_limits, wanted, worker_count
 from faceline.local.audit import user
@@ -315,7 +315,10 @@ class App(Storage):
             raise UsageError(f"group_photos is {group_photos!r}; say 'keep' or 'delete'")
         where = [collection] if collection else list(self.collections.models())
         aliases = {alias for each in where for alias in self._aliases(each, name)}  # merging is forgotten with the name
-        done = self.erasure.forget(self.erasure.find(name, collection), group_photos == "delete")
+        try:
+            done = self.erasure.forget(self.erasure.find(name, collection), group_photos == "delete")
+        except NotFoundError as error:
+            raise NotFoundError(f"{error}{like_names(name, self.known_names())}") from error
         for alias in sorted(aliases):
             with suppress(NotFoundError):  # nothing said it any more
                 self.erasure.forget(self.erasure.find(alias, collection), group_photos == "delete")

@@ -128,3 +128,11 @@ def test_an_answer_that_nobody_fetched_yet_names_a_forgotten_person_no_more(made
     told = [json.loads(message.body) for message in answers.receive(10)]
     assert {answer["request_id"]: answer["result"] for answer in told} == {"1": "Unknown", "2": "Grace", "3": "Unknown"}
     assert b"Ada" not in made_app.directory.state.read_bytes()
+
+
+def test_who_is_spelled_otherwise_is_suggested(made_app: App) -> None:
+    made_app.enroller().enroll_photo(Photo(photo(), "ada_lovelace", "a.jpg"))
+    with pytest.raises(NotFoundError, match="nobody called Ada Lovelace is in .*; known are ada_lovelace$"):
+        made_app.forget("Ada Lovelace")
+    with pytest.raises(NotFoundError, match="see `faceline collections`$"):
+        made_app.forget("Grace")

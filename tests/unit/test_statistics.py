@@ -119,7 +119,7 @@ def test_an_svg_says_the_figures_as_text(tmp_path: Path) -> None:
     for said in (
         "5 faces · 3 match reports · 3 matches, since 2026-01-01",
         "notified from 85 on",
-        "99.5 with bob",
+        "99.50 with bob",
         "张伟",
     ):
         assert said in text

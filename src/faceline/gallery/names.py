@@ -1,8 +1,10 @@
 """What a person may be called."""
 
+import difflib
 import hashlib
 import re
 import unicodedata
+from collections.abc import Iterable
 from typing import Any
 
 MAX_LENGTH = 255
@@ -32,3 +34,10 @@ def user_id_of(name: str, max_length: int = 128) -> str:
         return name
     digest = hashlib.sha256(name.encode()).hexdigest()[:8]
     return f"{re.sub(r'[^a-zA-Z0-9_.:-]+', '_', name)[:100]}-{digest}"
+
+
+def like_names(name: str, known: Iterable[str]) -> str:
+    """The end of a message about somebody who is not known: up to three who are and are spelled much alike."""
+    of_folded = {each.casefold().replace("_", " "): each for each in sorted(known)}
+    near = difflib.get_close_matches(name.casefold().replace("_", " "), of_folded, 3, 0.8)
+    return f"; known are {', '.join(of_folded[each] for each in near)}" if near else ""
