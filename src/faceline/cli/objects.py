@@ -13,7 +13,7 @@ import typer
 
 from faceline.app import App
 from faceline.cli.options import Data, Json, common, existing, path
-from faceline.cli.output import note, print_json, print_table, print_text, progress_bar
+from faceline.cli.output import counted, note, print_json, print_table, print_text, progress_bar
 from faceline.config import Settings
 from faceline.errors import FacelineError, UsageError
 from faceline.events import ObjectCreated
@@ -235,9 +235,16 @@ def _show_put(rows: list[dict[str, Any]], as_json: bool) -> None:
 
 
 def _result_text(row: dict[str, Any]) -> str | None:
+    """`done: 2 faces → processed/party.json`."""
     result = row.get("result")
-    shown = {name: ",".join(value) if isinstance(value, list) else value for name, value in (result or {}).items()}
-    return " ".join(f"{name}={value}" for name, value in shown.items()) or None
+    if not result:
+        return None
+    numbers = (("faces", "face", "faces"), ("matches", "match", "matches"), ("notices", "notice", "notices"))
+    said = [counted(result[name], one, many) for name, one, many in numbers if name in result]
+    if "names" in result:
+        said.append(", ".join(result["names"]) or "nobody is seen")
+    target = result.get("processed") or result.get("report")
+    return str(result["status"]) + (f": {', '.join(said)}" if said else "") + (f" → {target}" if target else "")
 
 
 def _record_row(record: Record) -> tuple[object, ...]:

@@ -51,6 +51,9 @@ def report_document(report: Report) -> dict[str, Any]:
     return document
 
 
+_MANY_PAIRS = 10_000
+
+
 def report_table(report: Report) -> Group:
     """For a rich console."""
     weighs = ", same and different half each" if report.balanced else ""
@@ -58,6 +61,8 @@ def report_table(report: Report) -> Group:
     notes = [f"accuracy over {report.folds} folds{weighs}; intervals: 95 %, people drawn anew"]
     if not report.calibration.measured:
         notes.append("this model has no measured calibration: its similarities are provisional")
+    if report.pairs < _MANY_PAIRS:
+        notes.append("–: too few pairs to tell")
     notes += [f"missed: {refusal.source}: {refusal.reason}" for refusal in report.missed]
     parts: list[Table | Text] = [_scores_table(report, title), _claims_table(report)]
     if report.named:
