@@ -1,10 +1,14 @@
 """Paths that may be anything: missing, unreadable, endless, or a folder with such things in it."""
 
 import errno
+import json
 import os
 import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
+
+from faceline.errors import InputError
 
 MAX_TEXT_BYTES = 50_000_000  # of a manifest, a file of pairs, a settings file
 
@@ -72,3 +76,20 @@ def _is_file_or_unknown(path: Path) -> bool:
         return stat.S_ISREG(path.stat().st_mode)
     except OSError as error:
         return error.errno not in (errno.ENOENT, errno.ELOOP)  # of links that lead nowhere
+
+
+def json_objects(path: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The objects of JSON Lines with the numbers of their lines, from 1; blank ones are passed over.
+
+    Raises InputError, naming `path` and the line.
+    """
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise InputError(f"{path}: line {number} is not JSON ({error})") from error
+        if not isinstance(row, dict):
+            raise InputError(f"{path}: line {number} must be an object")
+        yield number, row

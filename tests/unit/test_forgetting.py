@@ -132,7 +132,7 @@ def test_an_answer_that_nobody_fetched_yet_names_a_forgotten_person_no_more(made
 
 def test_who_is_spelled_otherwise_is_suggested(made_app: App) -> None:
     made_app.enroller().enroll_photo(Photo(photo(), "ada_lovelace", "a.jpg"))
-    with pytest.raises(NotFoundError, match="nobody called Ada Lovelace is in .*; known are ada_lovelace$"):
+    with pytest.raises(NotFoundError, match=r"nobody called Ada Lovelace is in .*; known are ada_lovelace$"):
         made_app.forget("Ada Lovelace")
-    with pytest.raises(NotFoundError, match="see `faceline collections`$"):
+    with pytest.raises(NotFoundError, match=r"see `faceline collections`$"):
         made_app.forget("Grace")

@@ -31,6 +31,7 @@ from faceline.analytics.messages import (
     told,
 )
 from faceline.errors import UsageError
+from faceline.limited import limit, private_output
 
 if TYPE_CHECKING:
     from faceline.analytics.tables import Tables
@@ -44,7 +45,7 @@ _CASTS = {f"TIMESTAMP {_ZONED}": "::TIMESTAMP", f"TIME {_ZONED}": "::TIME"}
 
 def main() -> None:
     """Ends without an error's status when everything was said, also when that is a refusal."""
-    out, asked = os.fdopen(_private_output(), "wb"), sys.stdin.buffer
+    out, asked = os.fdopen(private_output(), "wb"), sys.stdin.buffer
     try:
         send(out, _answered(asked, out))
     except (BrokenPipeError, EOFError):
@@ -55,9 +56,9 @@ def _answered(asked: BinaryIO, out: BinaryIO) -> End | Refused:
     """Sends everything but the last message, which it returns."""
     ask = told(asked)
     assert isinstance(ask, Ask)
-    _limit(resource.RLIMIT_FSIZE, 0)
-    _limit(resource.RLIMIT_CORE, 0)
-    _limit(resource.RLIMIT_AS, (_BASE_MB + 2 * ask.memory_mb) * 2**20)
+    limit(resource.RLIMIT_FSIZE, 0)
+    limit(resource.RLIMIT_CORE, 0)
+    limit(resource.RLIMIT_AS, (_BASE_MB + 2 * ask.memory_mb) * 2**20)
     try:
         import duckdb  # noqa: PLC0415 - under the limits, and it may be missing
 
@@ -70,7 +71,7 @@ def _answered(asked: BinaryIO, out: BinaryIO) -> End | Refused:
         send(out, Wants(needed(tables, ask.sql)))
         _fill(tables, asked, out)
         tables.lock()
-        _limit(resource.RLIMIT_NOFILE, 0)
+        limit(resource.RLIMIT_NOFILE, 0)
         return _run(tables, ask, out)
     except UsageError as error:
         return Refused(str(error))
@@ -156,25 +157,6 @@ def _words(error: Exception) -> str:
     """DuckDB's message without the kind of error, which says nothing more."""
     kind, colon, rest = str(error).strip().partition(": ")
     return (rest if colon and kind.endswith("Error") else str(error)).strip()
-
-
-def _private_output() -> int:
-    """What some library prints must not get among the messages."""
-    out = os.dup(1)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 1)
-    os.close(nowhere)
-    return out
-
-
-def _limit(what: int, most: int) -> None:
-    """Lowers a limit for good; where the system or a stricter one refuses, it stays as it is."""
-    try:
-        _, hard = resource.getrlimit(what)
-        lowest = most if hard == resource.RLIM_INFINITY else min(most, hard)
-        resource.setrlimit(what, (lowest, lowest))
-    except (OSError, ValueError):
-        return
 
 
 if __name__ == "__main__":

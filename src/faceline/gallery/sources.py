@@ -1,14 +1,13 @@
 """Which photos to enrol under which names, from a photo, a tree, a flat folder or a manifest."""
 
 import csv
-import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from faceline.errors import InputError, UsageError
-from faceline.files import is_folder, read_text
+from faceline.files import is_folder, json_objects, read_text
 from faceline.images import images_in
 
 _NUMBERED = re.compile(r"[ _-]\d+$")
@@ -59,7 +58,7 @@ def _manifest(path: Path) -> Iterator[Labelled]:
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: cannot read the manifest ({error})") from error
     rows: Iterator[Mapping[str, object]] = (
-        _csv_rows(path, text) if path.suffix.lower() == ".csv" else _json_lines(path, text)
+        _csv_rows(path, text) if path.suffix.lower() == ".csv" else (row for _, row in json_objects(path, text))
     )
     for number, row in enumerate(rows, start=1):
         photo, person = row.get("path"), row.get("name")
@@ -75,16 +74,3 @@ def _csv_rows(path: Path, text: str) -> Iterator[dict[str, str]]:
         yield from reader
     except csv.Error as error:
         raise InputError(f"{path}: line {reader.line_num + 1} is not CSV ({error}); check its quotes") from error
-
-
-def _json_lines(path: Path, text: str) -> Iterator[dict[str, object]]:
-    for number, line in enumerate(text.splitlines(), start=1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise InputError(f"{path}: line {number} is not JSON ({error})") from error
-        if not isinstance(row, dict):
-            raise InputError(f"{path}: line {number} must be an object with path and name")
-        yield row

@@ -22,7 +22,7 @@ import numpy as np
 
 from faceline import __version__
 from faceline.errors import ConflictError, InputError
-from faceline.files import check_regular, is_folder
+from faceline.files import check_regular, is_folder, json_objects
 from faceline.gallery.names import problem_of
 from faceline.gallery.ports import Crop, NewFace
 from faceline.interchange.parquet import opened, read_vectors, write_vectors
@@ -233,19 +233,10 @@ def _read_about(folder: Path) -> dict[str, Any]:
 
 def _lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     try:
-        lines = _read(path, _MAX_TEXT_BYTES).decode("utf-8").split("\n")
+        text = _read(path, _MAX_TEXT_BYTES).decode("utf-8")
     except UnicodeDecodeError as error:
         raise InputError(f"{path} is not UTF-8 ({error})") from error
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise InputError(f"{path}: line {number} is not JSON ({error})") from error
-        if not isinstance(row, dict):
-            raise InputError(f"{path}: line {number} must be an object")
-        yield number, row
+    return json_objects(path, text)
 
 
 def _read(path: Path, max_bytes: int) -> bytes:

@@ -5,13 +5,12 @@ photo, as `s3://bucket/key` or as a path, its ExternalImageId and perhaps its Us
 """
 
 import csv
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from faceline.errors import InputError
-from faceline.files import check_regular, is_file, read_text
+from faceline.files import check_regular, is_file, json_objects, read_text
 from faceline.interchange.arrivals import Arrival
 
 _PHOTO = ("uri", "s3uri", "s3_uri", "path")
@@ -66,27 +65,15 @@ def _located(root: Path, photo: str) -> Path:
 
 def _rows(manifest: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
     try:
-        lines = read_text(manifest, "utf-8-sig").splitlines()
+        text = read_text(manifest, "utf-8-sig")
     except (OSError, ValueError) as error:
         raise InputError(f"{manifest}: cannot read the manifest ({error})") from error
     if manifest.suffix.lower() == ".csv":
-        reader = csv.DictReader(lines)
+        reader = csv.DictReader(text.splitlines())
         try:
             yield from ((reader.line_num, row) for row in reader)
         except csv.Error as error:
             where = f"{manifest}: line {reader.line_num + 1}"
             raise InputError(f"{where} is not CSV ({error}); check its quotes") from error
         return
-    for number, line in enumerate(lines, start=1):
-        if line.strip():
-            yield number, _object(manifest, number, line)
-
-
-def _object(manifest: Path, number: int, line: str) -> Mapping[str, Any]:
-    try:
-        row = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{manifest}: line {number} is not JSON ({error})") from error
-    if not isinstance(row, dict):
-        raise InputError(f"{manifest}: line {number} must be an object")
-    return row
+    yield from json_objects(manifest, text)

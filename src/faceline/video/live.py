@@ -7,10 +7,9 @@ connections: once the source is open, nothing else can be opened.
 import os
 import resource
 
-from faceline.video import reader
+from faceline.limited import limit, private_output
 from faceline.video.live_request import LiveRequest
 from faceline.video.messages import Failure, Kind, Reason, pack, write
-from faceline.video.reader import limit
 
 _REQUEST = 0
 _MOST_BYTES = 65_536
@@ -19,7 +18,7 @@ _MOST_BYTES = 65_536
 def main() -> None:
     """Ends without an error's status when everything was said, also when that is an error."""
     request = LiveRequest.of_text(_asked())
-    out = reader.private_output()
+    out = private_output()
     limit(resource.RLIMIT_AS, request.memory_mb * 2**20)
     limit(resource.RLIMIT_FSIZE, 0)
     limit(resource.RLIMIT_CORE, 0)

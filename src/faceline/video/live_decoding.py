@@ -16,11 +16,11 @@ from urllib.parse import urlsplit
 
 import av
 
+from faceline.limited import limit
 from faceline.video.decoding import CODECS, RefusedError
 from faceline.video.live_request import PROTOCOLS, Backlog, LiveRequest, Pace
 from faceline.video.messages import Kind, Reason, pack, write
 from faceline.video.pictures import Converter
-from faceline.video.reader import limit
 
 if TYPE_CHECKING:
     from av.container import InputContainer

@@ -5,10 +5,10 @@ once the clip is open, opening any file or socket at all. Where the system does 
 the limits on pixels and time remain.
 """
 
-import os
 import resource
 import sys
 
+from faceline.limited import limit, private_output
 from faceline.video.messages import Failure, Kind, Reason, Request, pack, write
 
 _CLIP, _MESSAGES = 0, 1
@@ -41,30 +41,11 @@ def _said(out: int, request: Request) -> bytes:
         return pack(Kind.ERROR, Failure(Reason.LIMIT, text))
 
 
-def private_output() -> int:
-    """What some library prints must not get among the messages."""
-    out = os.dup(_MESSAGES)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, _MESSAGES)
-    os.close(nowhere)
-    return out
-
-
 def _give_up(request: Request) -> None:
     limit(resource.RLIMIT_AS, request.memory_mb * 2**20)
     limit(resource.RLIMIT_CPU, request.cpu_s)
     limit(resource.RLIMIT_FSIZE, 0)
     limit(resource.RLIMIT_CORE, 0)
-
-
-def limit(what: int, most: int) -> None:
-    """Lowers a limit for good; where the system or a stricter one refuses, it stays as it is."""
-    try:
-        _, hard = resource.getrlimit(what)
-        lowest = most if hard == resource.RLIM_INFINITY else min(most, hard)
-        resource.setrlimit(what, (lowest, lowest))
-    except (OSError, ValueError):
-        return
 
 
 if __name__ == "__main__":

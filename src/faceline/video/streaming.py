@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import av
 
+from faceline.limited import limit
 from faceline.video.decoding import Decoder, RefusedError, Shown
 from faceline.video.messages import Failure, Info, Kind, Reason, Request, pack, write
 from faceline.video.pictures import Converter
-from faceline.video.reader import limit
 from faceline.video.sampling import Sampler
 
 if TYPE_CHECKING:
