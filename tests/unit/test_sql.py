@@ -1,6 +1,9 @@
 """What a query may and may not do."""
 
 import os
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -177,3 +180,37 @@ def test_a_query_leaves_nothing_in_the_data_directory(made_app: App) -> None:
     before = {path for path in made_app.directory.path.rglob("*") if "sqlite" not in path.name}
     assert rows(made_app, "FROM matchingstats") == [["ada", 91.5, "bob"]]
     assert {path for path in made_app.directory.path.rglob("*") if "sqlite" not in path.name} == before
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="looks into /proc")
+def test_a_query_ends_with_the_process_that_asked(tmp_path: Path) -> None:
+    code = (
+        "from pathlib import Path; from faceline.app import App; from faceline.config import Settings\n"
+        f"with App(Settings(data=Path({str(tmp_path / 'data')!r}))) as app:\n"
+        "    app.lake.query('SELECT count(*) FROM range(100000000) a, range(100000000) b')"
+    )
+    asking = subprocess.Popen([sys.executable, "-c", code], env=os.environ)
+    engine = _child_of(asking.pid)
+    time.sleep(1)  # the query is under way
+    asking.kill()
+    asking.wait()
+    deadline = time.monotonic() + 20
+    while _is_running(engine) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not _is_running(engine)
+
+
+def _child_of(pid: int) -> int:
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        if found := Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+            return int(found[0])
+        time.sleep(0.05)
+    raise AssertionError("no query began")
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False

@@ -10,6 +10,7 @@ import math
 import os
 import resource
 import sys
+import threading
 from datetime import date, time
 from decimal import Decimal
 from pathlib import Path
@@ -72,6 +73,7 @@ def _answered(asked: BinaryIO, out: BinaryIO) -> End | Refused:
         _fill(tables, asked, out)
         tables.lock()
         limit(resource.RLIMIT_NOFILE, 0)
+        threading.Thread(target=_end_with, args=(asked,), daemon=True).start()
         return _run(tables, ask, out)
     except UsageError as error:
         return Refused(str(error))
@@ -81,6 +83,12 @@ def _answered(asked: BinaryIO, out: BinaryIO) -> End | Refused:
         return Refused("a query reads no files; SHOW TABLES says what there is to read")
     except duckdb.Error as error:
         return Refused(_words(error))
+
+
+def _end_with(asked: BinaryIO) -> None:
+    """Who asked says nothing more: what comes is the end of that process, which may have been killed."""
+    asked.read(1)
+    os._exit(1)
 
 
 def _fill(tables: "Tables", asked: BinaryIO, out: BinaryIO) -> None:
