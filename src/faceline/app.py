@@ -4,7 +4,6 @@ import hashlib
 import json
 import logging
 from collections.abc import Mapping
-from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -123,8 +122,9 @@ class App(Storage):
         that cannot be used.
         """
         others = (QUEUE, VIDEO_JOBS, SPLITTING, RECOGNITION)
-        settled_apart = partial(self.reviews.settled_apart, self.settings.names.matching_collection)
-        review = Review(settled_apart, self.reviews.reported)
+        reviews, name = self.reviews, self.settings.names.matching_collection
+        settled_apart, standing_for = partial(reviews.settled_apart, name), partial(self.merging.merged_into, name)
+        review = Review(settled_apart, reviews.reported, standing_for)
         return MatchingWorkflow(self, self.collection, self.analyzer, self.notices, others, review)
 
     def _seen(self, notice: Notice) -> bool:
@@ -314,16 +314,22 @@ class App(Storage):
         if group_photos not in ("keep", "delete"):
             raise UsageError(f"group_photos is {group_photos!r}; say 'keep' or 'delete'")
         where = [collection] if collection else list(self.collections.models())
-        aliases = {alias for each in where for alias in self._aliases(each, name)}  # merging is forgotten with the name
+        aliases = {alias for each in where for alias in self._aliases(each, name)}
+        for alias in sorted(aliases):  # first, for who was merged is not known afterwards
+            self._forget_alias(alias, collection, group_photos == "delete")
         try:
             done = self.erasure.forget(self.erasure.find(name, collection), group_photos == "delete")
         except NotFoundError as error:
             raise NotFoundError(f"{error}{like_names(name, self.known_names())}") from error
-        for alias in sorted(aliases):
-            with suppress(NotFoundError):  # nothing said it any more
-                self.erasure.forget(self.erasure.find(alias, collection), group_photos == "delete")
         self.note("forget", collection, name, sum(done.removed.values()), {"receipt": done.receipt})
         return done
+
+    def _forget_alias(self, alias: str, collection: str | None, among_others: bool) -> None:
+        try:
+            self.erasure.forget(self.erasure.find(alias, collection), among_others)
+        except NotFoundError:  # nothing says it any more, but an older backup does
+            self.erasure.journal.end(alias, (), (collection,) if collection else (), {})
+        self.note("forget", collection, alias)
 
     def _aliases(self, collection: str, name: str) -> list[str]:
         """Whom reviewers merged into this person, unless somebody is called so now."""
@@ -359,9 +365,9 @@ class App(Storage):
     def _delete_results(self, bucket: str, key: str) -> None:
         try:
             info = self.objects.head(bucket, key)
-        except NotFoundError:
-            return
-        event = ObjectCreated(bucket, key, info.etag, info.size, info.modified_at)
+            event = ObjectCreated(bucket, key, info.etag, info.size, info.modified_at)
+        except NotFoundError:  # taken out of the folder: what was made of it is there still
+            event = ObjectCreated(bucket, key, self.objects.index.last_etag(bucket, key) or "", 0, "")
         if self.matching.starts_work(bucket, key):
             self.matching.delete(event)
             return

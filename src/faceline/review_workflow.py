@@ -176,7 +176,8 @@ class ReviewWorkflow:
     def merge(self, collection: str, name: str, into: str, by: str) -> Change:
         """As `gallery.review.Merging.merge`."""
         change = self._storage.merging.merge(collection, name, into, by)
-        self._noted("merge", collection, into, change.faces)
+        for each in (into, name):
+            self._noted("merge", collection, each, change.faces)
         return change
 
     def split(self, collection: str, name: str, face_ids: Sequence[str], into: str, by: str) -> Change:
@@ -234,7 +235,10 @@ class ReviewWorkflow:
 
     def unmark(self, collection: str, mark_id: str) -> None:
         """Raises NotFoundError."""
+        whose = [mark.person for mark in self._storage.negatives.of(collection) if mark.mark_id == mark_id]
         self._storage.negatives.remove(collection, mark_id)
+        for person in whose:
+            self._noted("unmark", collection, person, 1)
 
     def _mark(self, person: str, face: FaceRecord, by: str, face_id: str | None) -> Mark:
         now = datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -15,7 +15,7 @@ from faceline.gallery.keeping import CONSENT_MISSING, Keeping
 from faceline.gallery.transfer import Gallery, check_names, give_out, take_in
 from faceline.loading import image_limits, wanted, worker_count
 from faceline.local.queue import SqliteQueue
-from faceline.models.spaces import Space, space_named
+from faceline.models.spaces import Space, space_named, space_of
 from faceline.pipelines.clips import video_limits
 from faceline.pipelines.receipted import Receipted
 from faceline.pipelines.telling import Tell, untold
@@ -131,8 +131,11 @@ class VideoWorkflow:
         from faceline.models.importers.torch_gallery import gallery_bytes  # noqa: PLC0415 (few need it)
 
         model = self._storage.collections.model(collection)
-        if model != self._facenet().model:
-            raise UsageError(f"{collection} has embeddings of {model}; a data.pt takes those of facenet only")
+        if space_of(model, self._engines.directory).name != "facenet":
+            raise UsageError(
+                f"{collection} has embeddings of {model}, and a data.pt takes those of facenet only; "
+                "--format open takes all"
+            )
         vectors, names = give_out(self._storage.face_records.find(collection))
         if not names:
             raise UsageError(f"{collection} has no faces with a name; there is nothing to export")

@@ -260,6 +260,15 @@ class ReviewContract:
         assert GRACE.encode() not in stored()
         assert user_id_of(GRACE).encode() not in stored()
 
+    def test_whoever_comes_by_a_merged_name_is_who_it_was_merged_into(self, here: Stores) -> None:
+        here.merging.merge(STAFF, GRACE, BEA, "an admin")
+        here.merging.merge(STAFF, BEA, ADA, "an admin")
+        assert [here.merging.merged_into(STAFF, name) for name in (GRACE, BEA, ADA, "Eve")] == [ADA, ADA, ADA, "Eve"]
+        here.merging.undo(STAFF)
+        assert here.merging.merged_into(STAFF, GRACE) == BEA
+        here.records.add(STAFF, [NewFace(record("g2", GRACE, vector(7)))])
+        assert here.merging.merged_into(STAFF, GRACE) == GRACE
+
     def test_splitting_gives_faces_to_somebody_new_and_settles_the_two(self, here: Stores) -> None:
         change = here.merging.split(STAFF, ADA, ["a2"], "Eve", "an admin")
         assert (change.action, change.faces) == ("split", 1)

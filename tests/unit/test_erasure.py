@@ -3,13 +3,14 @@
 import base64
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from faceline.app import App
 from faceline.erasure import Gone, same_name, standing
+from faceline.erasure_workflow import back_up, restore
 from faceline.errors import NotFoundError, UsageError
 from faceline.gallery.concealed import concealed, revealed
 from faceline.gallery.enrolment import Photo
@@ -352,3 +353,21 @@ def test_who_is_called_as_a_merged_person_was_stays(made_app: App) -> None:
     _known(made_app, "Ada King", person=7)
     made_app.forget(NAME)
     assert made_app.face_records.find(made_app.settings.collection, person="Ada King")
+
+
+def test_a_restored_backup_knows_nobody_who_was_merged_and_forgotten_since(made_app: App, tmp_path: Path) -> None:
+    _known(made_app, "Ada King", person=0, salt=9)
+    _known(made_app, person=0)
+    _known(made_app, "Grace Hopper", person=5)
+    back_up(made_app, tmp_path / "before.tgz")
+    made_app.reviews.merge(made_app.settings.collection, "Ada King", NAME, "me")
+    made_app.forget(NAME)
+
+    def forget(data: Path, names: Sequence[str]) -> None:
+        with open_app(data) as restored:
+            for name in names:
+                restored.forget(name)
+
+    restore(tmp_path / "before.tgz", tmp_path / "after", made_app.directory.path, forget)
+    with open_app(tmp_path / "after") as app:
+        assert [record.person for record in app.face_records.find(app.settings.collection)] == ["Grace Hopper"]

@@ -9,6 +9,7 @@ import re
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
+from functools import partial
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ import pytest
 from faceline.app import App
 from faceline.engine.analyzer import Sighting, Wanted
 from faceline.erasure import Gone
-from faceline.errors import ModelMismatchError, SettingError, StorageError
+from faceline.errors import ModelMismatchError, NotFoundError, SettingError, StorageError
 from faceline.events import ObjectCreated, from_json, to_json
 from faceline.gallery.review import Answer
 from faceline.notices import Notice
@@ -633,3 +634,27 @@ def test_places_that_cannot_be_told_apart_are_refused(tmp_path: Path, settings: 
 def test_a_frame_queue_may_not_be_the_matching_queue(tmp_path: Path) -> None:
     with opened(tmp_path, frames_request_queue="same", matching_queue="same") as app, pytest.raises(SettingError):
         app.workers()
+
+
+def test_images_of_a_customer_who_was_merged_are_of_whom_they_were_merged_into(matching: Matching) -> None:
+    matching.process("Ada_1.jpg", photo(person=1))
+    matching.process("Aida_1.jpg", photo(person=1, salt=40))
+    matching.app.reviews.merge(COLLECTION, "Aida", "Ada", "me")
+    matching.told.notices.clear()
+    merger = replace(
+        matching.matcher, review=Review(standing_for=partial(matching.app.merging.merged_into, COLLECTION))
+    )
+    merger.handle(matching.put("Aida_2.jpg", photo(person=1, salt=41)))
+    assert matching.report("Aida_2.jpg")["CustomerID"] == "Ada"
+    assert matching.report("Aida_2.jpg")["Matches"] == []
+    assert matching.told.texts == []
+
+
+def test_what_was_made_of_an_image_goes_though_its_file_was_taken_away(matching: Matching) -> None:
+    matching.process("Ada_1.jpg", photo(person=1))
+    key = "images/Ada_1.jpg"
+    (matching.app.directory.buckets / IMAGES / key).unlink()
+    matching.app.delete_object(IMAGES, key)
+    assert matching.app.face_records.find(COLLECTION) == []
+    with pytest.raises(NotFoundError):
+        matching.report("Ada_1.jpg")

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from faceline.app import App
-from faceline.cli.options import CollectionName, Data, Json, common, existing
+from faceline.cli.options import Data, Json, OneCollection, common, existing
 from faceline.cli.output import counted, note, print_json, print_table, print_text
 from faceline.errors import UsageError
 from faceline.pipelines.forgetting import Forgotten
@@ -30,7 +30,7 @@ def forget(
     group_photos: Annotated[
         GroupPhotos | None, typer.Option("--group-photos", help="What becomes of photos that show others too.")
     ] = None,
-    collection: CollectionName = None,
+    collection: OneCollection = None,
     data: Data = None,
     as_json: Json = False,
 ) -> None:

@@ -11,7 +11,7 @@ from faceline.app import App
 from faceline.cli.options import CollectionName, Data, Json, common, existing, path
 from faceline.cli.output import counted, note, print_json, print_table, print_text
 from faceline.erasure_workflow import back_up, restore
-from faceline.errors import UsageError
+from faceline.errors import NotFoundError, UsageError
 from faceline.gallery.names import problem_of
 
 retention = typer.Typer(no_args_is_help=False, invoke_without_command=True)
@@ -162,6 +162,9 @@ def set_(
         raise UsageError("say --faces-days, --results-days, or both")
     settings = common(context).settings(data, collection)
     with App(settings) as app:
+        known = [each.collection for each in app.expiry.kept()]
+        if settings.collection not in known:
+            raise NotFoundError(f"there is no collection {settings.collection}; there are {', '.join(known)}")
         kept = app.retention.set(settings.collection, faces_days, results_days)
         app.note("retention set", settings.collection, detail={"faces_days": faces_days, "results_days": results_days})
     if as_json:

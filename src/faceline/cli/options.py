@@ -70,6 +70,7 @@ Data = Annotated[Path | None, typer.Option("--data", help="Data directory; ./fac
 CollectionName = Annotated[
     str | None, typer.Option("--collection", "-c", help="Collection; my-face-collection unless set.")
 ]
+OneCollection = Annotated[str | None, typer.Option("--collection", "-c", help="Only this collection; all unless set.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output and nothing else.")]
 MinFace = Annotated[
     int | None, typer.Option("--min-face", metavar="PX", help="Smallest face looked for, in pixels; 40 unless set.")

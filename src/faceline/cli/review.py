@@ -10,7 +10,7 @@ from faceline.app import App
 from faceline.cli import review_marks, review_scan, review_strangers
 from faceline.cli.options import CollectionName, Data, Json, common, existing
 from faceline.cli.output import counted, note, print_json, print_table, print_text
-from faceline.cli.review_options import By, Limit, quoted, user
+from faceline.cli.review_options import By, Limit, quoted, review, user
 from faceline.errors import UsageError
 from faceline.files import is_file, read_text
 from faceline.gallery.review import Answer, Change, Kind, Reviewed
@@ -39,14 +39,15 @@ def listed(
         print_json([pair_document(each) for each in found])
         return
     if not found:
-        none = "no pair was decided yet" if settled else "nothing to review; `faceline review scan` finds pairs"
+        scan = review("scan", settings.collection)
+        none = "no pair was decided yet" if settled else f"nothing to review; `{scan}` finds pairs"
         note(f"{settings.collection}: {none}")
         return
     _print_people([each for each in found if each.pair.kind is Kind.PEOPLE])
     _print_faces([each for each in found if each.pair.kind is Kind.FACES])
     if not settled:
-        first = found[0].pair
-        note(f"To look at the first one: faceline review show {quoted(first.a)} {quoted(first.b)}")
+        first = min(found, key=lambda each: each.pair.kind is not Kind.PEOPLE).pair  # in the order of the tables
+        note(f"To look at the first one: {review(f'show {quoted(first.a)} {quoted(first.b)}', settings.collection)}")
 
 
 @app.command()
@@ -100,13 +101,12 @@ def decide(
         return
     print_text(_verdict_text(found))
     if answer is Answer.SAME and pair.kind is Kind.PEOPLE:
-        merging = f"faceline review merge {quoted(a)} {quoted(b)} --into {quoted(a)}"
+        merging = review(f"merge {quoted(a)} {quoted(b)} --into {quoted(a)}", settings.collection)
         note(f"They are still two names. To make them one: {merging}")
     if answer is Answer.DIFFERENT and pair.kind is Kind.FACES:
         name = quoted(found.suspect.person) if found.suspect and found.suspect.person else "NAME"
-        note(
-            f"Both are still of one name. To give one of them another: faceline review split {name} FACE_ID --as OTHER"
-        )
+        splitting = review(f"split {name} FACE_ID --as OTHER", settings.collection)
+        note(f"Both are still of one name. To give one of them another: {splitting}")
 
 
 @app.command()

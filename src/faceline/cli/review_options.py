@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from faceline.config import Settings
+
 Limit = Annotated[int, typer.Option("--limit", min=1, help="At most so many.")]
 By = Annotated[str | None, typer.Option("--by", help="Who decides; the user's login name unless set.")]
 
@@ -16,6 +18,12 @@ def user() -> str:
         return getpass.getuser()
     except (OSError, KeyError):  # KeyError before Python 3.13
         return str(os.getuid())
+
+
+def review(command: str, collection: str) -> str:
+    """A command of `faceline review` as one would type it, for this collection."""
+    other = collection != Settings().collection
+    return f"faceline review {command}" + (f" --collection {collection}" if other else "")
 
 
 def quoted(name: str) -> str:

@@ -9,6 +9,7 @@ import typer
 from faceline.app import App
 from faceline.cli.options import CollectionName, Data, Json, common, existing, path
 from faceline.cli.output import counted, note, print_json, print_table, print_text, progress_bar
+from faceline.cli.review_options import review
 from faceline.engine.session import cores
 from faceline.gallery.hygiene import Doubt, Misfit, misfits
 from faceline.gallery.named_faces import NamedFaces, named_faces
@@ -59,7 +60,7 @@ def scan(
     for file in written:
         note(f"written: {file}")
     if queue:
-        note(f"new in the review queue: {counted(new, 'pair', 'pairs')}; see `faceline review list`")
+        note(f"new in the review queue: {counted(new, 'pair', 'pairs')}; see `{review('list', settings.collection)}`")
 
 
 def hygiene(

@@ -8,7 +8,7 @@ import typer
 from faceline.app import App
 from faceline.cli.options import CollectionName, Data, Json, common, confirm, existing
 from faceline.cli.output import counted, note, print_json, print_table, print_text
-from faceline.cli.review_options import Limit, quoted
+from faceline.cli.review_options import Limit, quoted, review
 from faceline.gallery.unknowns import Group
 
 
@@ -47,7 +47,8 @@ def unknowns(
         return
     columns = ("group", "faces", "photos", "first seen", "last seen", "best photo", "named now")
     print_table(columns, [[row[key] for key in _SHOWN] for row in found])
-    note(f"To name one: faceline review name {found[0]['group']} NAME")
+    first = str(found[0]["group"])
+    note(f"To name one: {review(f'name {first} NAME', settings.collection)}")
 
 
 def name(

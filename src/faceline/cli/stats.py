@@ -21,7 +21,7 @@ def stats(
     context: typer.Context,
     since: Annotated[str | None, typer.Option(help="From then on; UTC, ISO 8601.")] = None,
     plot: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Draw them: a PNG, PDF or SVG; needs faceline[plot].")
+        Path | None, typer.Option(metavar="FILE", help="Draw them: a PNG, PDF or SVG; needs matplotlib.")
     ] = None,
     data: Data = None,
     as_json: Json = False,

@@ -153,3 +153,7 @@ class Merging(Protocol):
     def aliases(self, collection: str, name: str) -> frozenset[str]:
         """The names of those who were merged into this person, and into them: older documents may say these."""
         ...
+
+    def merged_into(self, collection: str, name: str) -> str:
+        """Who stands for a name now: whoever they were merged into, unless somebody is called so again; else itself."""
+        ...

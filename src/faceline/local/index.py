@@ -17,6 +17,11 @@ class ObjectIndex:
         rows = self._database.rows(f"SELECT etag FROM objects WHERE {_SAME}", (bucket, key, *stamp))  # noqa: S608
         return str(rows[0][0]) if rows else None
 
+    def last_etag(self, bucket: str, key: str) -> str | None:
+        """Of the bytes that were there when the file was last looked at."""
+        rows = self._database.rows("SELECT etag FROM objects WHERE bucket = ? AND key = ?", (bucket, key))
+        return str(rows[0][0]) if rows else None
+
     def remember(self, bucket: str, key: str, stamp: Stamp, etag: str) -> None:
         sql = """INSERT INTO objects (bucket, key, size, mtime_ns, inode, etag) VALUES (?, ?, ?, ?, ?, ?)
                  ON CONFLICT (bucket, key) DO UPDATE SET size = excluded.size, mtime_ns = excluded.mtime_ns,

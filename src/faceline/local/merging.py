@@ -95,6 +95,14 @@ class SqliteMerging:
                 found.add(taken)
         return frozenset(found)
 
+    def merged_into(self, collection: str, name: str) -> str:
+        if self._database.rows("SELECT 1 FROM people WHERE collection = ? AND name = ?", (collection, name)):
+            return name
+        sql = "SELECT names FROM journal WHERE collection = ? AND action = 'merge' ORDER BY entry"
+        for taken, into in (json.loads(row[0]) for row in self._database.rows(sql, (collection,))):
+            name = into if taken == name else name
+        return name
+
     @contextmanager
     def _changing(self, collection: str, words: set[str]) -> Iterator[tuple[sqlite3.Connection, Counter, list[bytes]]]:
         """words: what nobody may be called any longer after it."""

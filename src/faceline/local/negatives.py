@@ -57,6 +57,9 @@ class SqliteNegatives:
                 raise NotFoundError(
                     f"collection {collection} has no mark {mark_id}; `faceline review marks` lists them"
                 )
+            # There is nothing left to undo, unless a face was taken from the person with it.
+            sql = "DELETE FROM journal WHERE collection = ? AND action = 'mark' AND faces = 0 AND instr(after, ?)"
+            connection.execute(sql, (collection, mark_id))
             counter.draw()
 
 

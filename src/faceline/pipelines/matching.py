@@ -76,11 +76,13 @@ class Seeing:
 @dataclass(frozen=True, slots=True)
 class Review:
     """What people decide. settled_apart: whether two customers are known to be different people; they make no notice
-    then. reported: takes a report with those matches that are worth looking at.
+    then. reported: takes a report with those matches that are worth looking at. standing_for: the customer that a
+    customer was merged into.
     """
 
     settled_apart: Callable[[str, str], bool] = lambda a, b: False
     reported: Callable[[Document], None] = lambda report: None
+    standing_for: Callable[[str], str] = lambda customer: customer
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +136,7 @@ class Matcher:
     def _take_in(self, event: ObjectCreated) -> tuple[str, dict[str, Any]]:
         """The etag of the bytes that are there now, and what was done with them."""
         info = self.objects.head(event.bucket, event.key)
-        customer, record, reason = self.customers.of(info.key), None, ""
+        customer, record, reason = self.review.standing_for(self.customers.of(info.key)), None, ""
         try:
             info, data = self.objects.get(info.bucket, info.key, self.seeing.limits.max_bytes)
             record = self._indexed(info, data, customer)
