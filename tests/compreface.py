@@ -5,9 +5,10 @@ https://github.com/exadel-inc/CompreFace/blob/master/docs/Rest-API-description.m
 
 import json
 import threading
+import time
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
@@ -17,11 +18,16 @@ KEY = "00000000-0000-0000-0000-000000000002"
 
 @dataclass
 class Examples:
-    """photos: image ids with subjects and bytes; no bytes: the photo was not kept. paged: as since version 0.6."""
+    """photos: image ids with subjects and bytes; no bytes: the photo was not kept. paged: as since version 0.6.
+
+    said: what the list says instead, page after page. pause_s: before each byte of a photo.
+    """
 
     photos: dict[str, tuple[str, bytes]] = field(default_factory=dict)
     paged: bool = True
     asked: list[str] = field(default_factory=list)
+    said: Callable[[int], str] | None = None
+    pause_s: float = 0.0
 
     def add(self, subject: str, photo: bytes) -> str:
         image_id = str(uuid.uuid4())
@@ -50,6 +56,8 @@ def serving(examples: Examples) -> Iterator[str]:
                 self._send(200, examples.photos[image_id][1] if image_id in examples.photos else b"")
 
         def _listed(self, query: dict[str, list[str]]) -> bytes:
+            if examples.said:
+                return examples.said(int(query["page"][0])).encode()
             faces = [{"image_id": image_id, "subject": s} for image_id, (s, _) in examples.photos.items()]
             if not examples.paged:
                 return json.dumps({"faces": faces}).encode()
@@ -68,7 +76,10 @@ def serving(examples: Examples) -> Iterator[str]:
             self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
-            self.wfile.write(body)
+            for part in (body[n : n + 1] for n in range(len(body))) if examples.pause_s else (body,):
+                time.sleep(examples.pause_s)
+                with suppress(OSError):  # the client may have gone
+                    self.wfile.write(part)
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (its own name)
             pass

@@ -9,7 +9,7 @@ import subprocess
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -100,6 +100,33 @@ def receiving(answer: Answer = lambda number: 204, headers: dict[str, str] | Non
     finally:
         server.shutdown()
         server.server_close()
+        thread.join()
+
+
+@contextmanager
+def dripping(sent: Sequence[bytes]) -> Iterator[tuple[str, threading.Event]]:
+    """A server that answers one request with these bytes, the last of them again every 50 ms until the client goes.
+
+    Yields its url, and an event that is set when the client has gone.
+    """
+    ended = threading.Event()
+
+    def serve() -> None:
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(65536)
+            for number in range(400):
+                try:
+                    connection.sendall(sent[min(number, len(sent) - 1)])
+                except OSError:
+                    ended.set()
+                    return
+                time.sleep(0.05)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/hook", ended
         thread.join()
 
 

@@ -14,14 +14,12 @@ from faceline.erasure import Forgets
 from faceline.erasure_workflow import ErasureWorkflow, RetentionWorkflow
 from faceline.errors import (
     ConflictError,
-    InputError,
     ModelMismatchError,
     NotFoundError,
     QuotaError,
-    SettingError,
     UsageError,
 )
-from faceline.events import ObjectCreated, from_json, to_json
+from faceline.events import ObjectCreated, event_ids, to_json
 from faceline.files import is_file
 from faceline.frame_workflow import FrameWorkflow
 from faceline.gallery.collection import Collection
@@ -246,14 +244,7 @@ class App(Storage):
     @property
     def places(self) -> Places:
         """Raises SettingError for prefixes that cannot be told apart: results would be taken for photos."""
-        s = self.settings
-        prefixes = {name: getattr(s, name) for name in ("input_prefix", "processed_prefix", "enroll_prefix")}
-        for name, prefix in prefixes.items():
-            if not prefix.endswith("/"):
-                raise SettingError(f"{name} is {prefix!r}; it must be a folder that ends with /")
-            if any(prefix.startswith(other) for key, other in prefixes.items() if key != name):
-                raise SettingError(f"{name} {prefix!r} lies within another prefix; the three must be apart: {prefixes}")
-        return Places(s.input_bucket, s.input_prefix, s.processed_prefix, s.enroll_prefix)
+        return Places.of(self.settings)
 
     def workers(self) -> list[Runs]:
         """All that `up` runs, each in a thread of its own."""
@@ -399,15 +390,8 @@ class App(Storage):
     def death_of(self, event: ObjectCreated) -> str | None:
         """Why the event's message became a dead letter; None while it is none."""
         dead = (letter for letter in self._queue_for(event.bucket).list(_ALL))
-        return next((letter.reason for letter in dead if event.event_id in _event_ids(letter.body)), None)
+        return next((letter.reason for letter in dead if event.event_id in event_ids(letter.body)), None)
 
     @Once
     def _enroller(self) -> Enroller:
         return self.enroller()
-
-
-def _event_ids(body: str) -> list[str]:
-    try:
-        return [event.event_id for event in from_json(body)]
-    except InputError:  # buried because it is no notification
-        return []

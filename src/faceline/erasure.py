@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Protocol
 
 _BETWEEN = r"(?:[\s_.+-]|%20)+"  # what file names and URLs have where a name has a space
@@ -47,6 +48,18 @@ class NamedObjects(Protocol):
     def of(self, name: str) -> Iterable[tuple[str, str]]:
         """The bucket and key of each object of theirs."""
         ...
+
+
+def utc(text: str) -> str:
+    """An ISO 8601 time as receipts and the audit log have it, UTC where it names no zone, so that texts compare as
+    times. Raises ValueError when it is none.
+    """
+    try:
+        moment = datetime.fromisoformat(text)
+        moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except OverflowError as error:
+        raise ValueError(f"{text!r} is out of range") from error
+    return moment.isoformat(timespec="milliseconds")
 
 
 def spelled(name: str) -> str:

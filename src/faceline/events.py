@@ -79,3 +79,11 @@ def _from_record(record: dict[str, Any]) -> ObjectCreated:
         raise InputError(
             f"an S3 event record lacks or misspells {error}; expected s3.bucket.name and s3.object.key"
         ) from error
+
+
+def event_ids(body: str) -> list[str]:
+    """Of all events in a message; none when it is no notification."""
+    try:
+        return [event.event_id for event in from_json(body)]
+    except InputError:
+        return []

@@ -138,9 +138,14 @@ class ReviewWorkflow:
             return list(records.find(collection, face_ids=[name]))
         return [face for face in records.find(collection, person=name) if face.identity == name]
 
-    def load_scan(self, collection: str, text: str, source: str) -> int:
-        """Puts the pairs of a scan's JSON into the queue: how many are new. Raises InputError for anything else."""
-        return self.put(collection, of_scan(text, source))
+    def load_scan(self, collection: str, text: str, source: str) -> tuple[int, int]:
+        """Puts the pairs of a scan's JSON into the queue: how many are new, and how many were there already.
+
+        Raises InputError for anything else, and for a scan of another collection.
+        """
+        suspects = of_scan(text, source, collection)
+        new = self.put(collection, suspects)
+        return new, len(suspects) - new
 
     def load_reports(self) -> tuple[int, int]:
         """Puts the pairs of all matching reports into the queue of the matching collection: how many, and of how many
@@ -166,7 +171,12 @@ class ReviewWorkflow:
         for info in objects.list(s.names.matches, s.matching_output_prefix):
             try:
                 report = json.loads(objects.get(s.names.matches, info.key, s.max_upload_bytes)[1])
-            except (NotFoundError, InputError, ValueError):  # deleted meanwhile, or somebody else's file
+            except (
+                NotFoundError,
+                InputError,
+                ValueError,
+                RecursionError,
+            ):  # deleted meanwhile, or somebody else's file
                 continue
             if isinstance(report, dict) and {"CustomerID", "Matches"} <= report.keys():
                 yield report

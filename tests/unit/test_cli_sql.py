@@ -53,6 +53,15 @@ def test_csv_can_be_read_back(cli: Cli) -> None:
 
 
 @pytest.mark.usefixtures("app")
+def test_no_text_in_csv_is_a_formula(cli: Cli) -> None:
+    texts = "'=1+1', '+1', '-1', '@x', chr(9) || '=1', chr(13) || '=1', 'a=1', ''"
+    result = cli("sql", f"SELECT {texts}, -1.5, -1, '=x' AS \"=x\"", "--csv")
+    columns, row = csv.reader(io.StringIO(result.out, newline=""))
+    assert row == [*("'=1+1", "'+1", "'-1", "'@x", "'\t=1", "'\r=1", "a=1", ""), "-1.5", "-1", "'=x"]
+    assert columns[-1] == "'=x"
+
+
+@pytest.mark.usefixtures("app")
 def test_rows_beyond_the_limit_are_told(cli: Cli) -> None:
     result = cli("sql", STATS, "--limit", 1, "--json")
     assert len(result.json) == 1

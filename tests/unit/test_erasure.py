@@ -217,6 +217,26 @@ def test_somebody_whose_name_is_a_part_of_anothers_is_forgotten_alone(made_app: 
     assert [row.person for row in made_app.records.query(RecordQuery())] == ["Ann Lee"]
 
 
+def test_who_is_called_the_same_but_for_case_stays_and_the_other_is_proved_gone(made_app: App) -> None:
+    """Also where a user id is made of the name, or separators differ too."""
+    for name, other in (("Ann", "ann"), ("Ada Lovelace", "ada lovelace"), ("Bo Li", "Bo_Li")):
+        _known(made_app, name, 0, salt=8)
+        _known(made_app, other, 5)
+        flow = Workflow(made_app)
+        flow.put(f"enroll/{other}/1.png", photo(person=5, salt=1))
+        flow.put("input/x.png", photo(person=0, salt=2))
+        flow.worker.drain()
+        made_app.queue.send(json.dumps({"of": other}))
+        assert made_app.erasure.left_of(name)
+        made_app.forget(name)
+        assert made_app.erasure.left_of(name) == []
+        assert made_app.erasure.left_of(other)
+        assert len(made_app.face_records.find(made_app.settings.collection, person=other)) == 2
+        assert [info.key for info in made_app.objects.list(BUCKET, "enroll/")] == [f"enroll/{other}/1.png"]
+        made_app.forget(other)
+        assert made_app.erasure.left_of(other) == []
+
+
 def test_another_process_that_had_the_face_in_memory_does_not_name_it_any_more(tmp_path: Path) -> None:
     with open_app(tmp_path / "data") as one, open_app(tmp_path / "data") as other:
         _known(one)

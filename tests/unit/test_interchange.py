@@ -14,9 +14,12 @@ from contract.face_records import as_told
 from faceline.app import App
 from faceline.cli.interchange import export_open, import_compreface, import_folder, import_manifest, import_open
 from faceline.errors import ConflictError, InputError, UsageError
+from faceline.gallery.names import user_id_of
 from faceline.gallery.ports import Crop, NewFace
-from faceline.interchange.compreface import CompreFace
+from faceline.images import encode_jpeg
+from faceline.interchange.compreface import CompreFace, Example
 from faceline.interchange.open_files import is_exported, read_folder
+from faceline.interchange.parquet import read_vectors
 from made import MODEL, face, mixed, new_face, open_app, photo, record, vector
 from networks import added
 
@@ -108,7 +111,7 @@ def test_a_refused_key_and_a_dead_server_are_told(app: App) -> None:
 
 
 def test_something_that_is_no_compreface_is_told(tmp_path: Path) -> None:
-    for address in ("localhost:8000", "ftp://localhost", "http://"):
+    for address in ("localhost:8000", "ftp://localhost", "http://", "http://[::1", "http://h:99999", "http://:80"):
         with pytest.raises(UsageError, match="no address"):
             CompreFace(address, KEY, 1000)
     with serving(Examples()) as url, pytest.raises(InputError, match="answers 404"):
@@ -124,6 +127,49 @@ def test_no_more_than_the_limit_is_read_of_a_photo() -> None:
         with pytest.raises(InputError, match="more than 1,000 bytes"):
             arrival.read()
         server.close()
+
+
+@pytest.mark.parametrize("pages", ['"abc"', "Infinity", "NaN", "[1]", "-1", "1.5", "true", "1e999", "9" * 400])
+def test_a_number_of_pages_that_is_none_is_told(pages: str) -> None:
+    examples = Examples(said=lambda page: f'{{"faces": [{_listed(page)}], "total_pages": {pages}}}')
+    with serving(examples) as url, pytest.raises(InputError, match="does not answer as CompreFace"):
+        CompreFace(url, KEY, 1000).examples()
+
+
+@pytest.mark.parametrize("image_id", ['"\\ud800"', '""', '"a\\nb"', "1", f'"{"x" * 300}"'])
+def test_an_image_id_that_cannot_be_asked_for_is_told(image_id: str) -> None:
+    examples = Examples(said=lambda _: f'{{"faces": [{{"image_id": {image_id}, "subject": "Ada"}}]}}')
+    with serving(examples) as url, pytest.raises(InputError, match="without image_id and subject"):
+        CompreFace(url, KEY, 1000).examples()
+
+
+def test_a_list_without_an_end_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("faceline.interchange.compreface._MAX_EXAMPLES", 20)
+    growing = Examples(said=lambda page: f'{{"faces": [{_listed(page)}], "total_pages": 20}}')
+    repeated = Examples(said=lambda _: f'{{"faces": [{_listed(1)}], "total_pages": 20}}')
+    for examples, said in ((growing, "more than 20 examples"), (repeated, "on page 1 what it listed before")):
+        with serving(examples) as url, pytest.raises(InputError, match=said):
+            CompreFace(url, KEY, 1000).examples()
+
+
+def test_a_photo_that_trickles_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("faceline.interchange.compreface._BODY_S", 0.3)
+    examples = Examples()
+    image_id = examples.add("Ada", bytes(100))
+    with serving(examples) as url:
+        (arrival,) = CompreFace(url, KEY, 1000).arrivals([Example(image_id, "Ada")])
+        examples.pause_s = 0.03
+        with pytest.raises(InputError, match=r"took more than 0\.3 s"):
+            arrival.read()
+
+
+def test_an_impossible_host_name_is_told() -> None:
+    with pytest.raises(InputError, match="does not answer"):
+        CompreFace(f"http://{'a' * 70}..b", KEY, 1000).examples()
+
+
+def _listed(page: int) -> str:
+    return ", ".join(json.dumps({"image_id": f"{page}-{n}", "subject": "Ada"}) for n in range(2))
 
 
 # Rekognition
@@ -176,7 +222,7 @@ def filled(app: App) -> None:
     faces = [new_face(f"f{n}", f"Person {n % 3}", mixed(vector(n % 3), vector(50 + n), 0.8)) for n in range(9)]
     faces += [NewFace(replace(record("label", None, vector(20)), external_image_id="a label"))]
     faces += [NewFace(replace(record("nobody", None, vector(21)), external_image_id=None, image_size=(640, 480)))]
-    crop = Crop(b"\xff\xd8 a picture", ((1.0, 2.0),) * 5)
+    crop = Crop(encode_jpeg(np.full((60, 60, 3), 90, np.uint8)), ((1.0, 2.0),) * 5)
     app.face_records.add(STAFF, [replace(f, crop=crop) if n % 2 else f for n, f in enumerate(faces)])
 
 
@@ -255,8 +301,6 @@ def test_an_empty_collection_is_exported_and_imported(app: App, tmp_path: Path) 
 
 
 def test_faces_of_another_model_are_embedded_anew_from_their_crops(app: App, tmp_path: Path) -> None:
-    from faceline.images import encode_jpeg  # noqa: PLC0415
-
     space = added(tmp_path / "models")
     pixels = np.random.default_rng(1).integers(0, 255, (60, 60, 3)).astype(np.uint8)
     crop = Crop(encode_jpeg(pixels), tuple(map(tuple, record("x", None, vector(1)).landmarks.as_array().tolist())))
@@ -289,6 +333,7 @@ def test_consent_is_asked_for_those_who_come_in_too(app: App, tmp_path: Path) ->
         ("faces.jsonl", "[1]\n", "line 1 must be an object"),
         ("people.jsonl", '{"name": ""}\n', "line 1 has a name that cannot be used"),
         ("faces.parquet", "PAR1", "cannot be read as Parquet"),
+        ("README.json", '{"format": NaN}', "is not JSON"),
     ],
 )
 def test_damaged_open_files_are_told_by_file_and_line(
@@ -300,6 +345,153 @@ def test_damaged_open_files_are_told_by_file_and_line(
     with pytest.raises(InputError, match=said) as raised:
         read_folder(tmp_path / "out")
     assert file in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"box": [float("nan"), 1, 2, 3]},
+        {"box": [0, 0, float("inf"), 3]},
+        {"box": [10**400, 1, 2, 3]},
+        {"box": [1, 2, 3]},
+        {"box": [1, 2, -3, 4]},
+        {"box": "1234"},
+        {"confidence": float("nan")},
+        {"confidence": 101},
+        {"confidence": True},
+        {"landmarks": [[1, 2]] * 4},
+        {"landmarks": [[1, float("inf")]] * 5},
+        {"crop_landmarks": [[1, 2]] * 4},
+        {"crop_landmarks": [[1, 10**400]] * 5},
+        {"crop_landmarks": 5},
+        {"quality": {"brightness": 10**400, "sharpness": 1, "size_px": 20, "reasons": []}},
+        {"quality": {"brightness": 1, "sharpness": 1, "size_px": 20, "reasons": "blurred"}},
+        {"quality": []},
+        {"image_size": [0, 0]},
+        {"image_size": [-1, 5]},
+        {"image_size": [1]},
+        {"image_size": [10**30, 1]},
+        {"image_size": 7},
+        {"source": {"a": 1}},
+        {"source": "a\x1b[2Jb"},
+        {"source": "\ud800"},
+        {"image_id": None},
+        {"created_at": "2026-01-31T12:00:00"},
+        {"created_at": "0001-01-01T00:00:00+14:00"},
+        {"face_id": "f2"},
+        {"face_id": "unheard-of"},
+        {"face_id": []},
+        {"person": float("nan")},
+    ],
+)
+def test_a_tampered_face_is_told_by_its_line_and_nothing_is_stored(
+    app: App, tmp_path: Path, changed: dict[str, object]
+) -> None:
+    filled(app)
+    export_open(app, STAFF, tmp_path / "out", False)
+    lines = (tmp_path / "out" / "faces.jsonl").read_text().splitlines()
+    lines[3] = json.dumps(json.loads(lines[3]) | changed)
+    (tmp_path / "out" / "faces.jsonl").write_text("\n".join(lines))
+    with pytest.raises(InputError, match=r"faces\.jsonl: line 4"):
+        import_open(app, tmp_path / "out", "copy", False)
+    assert "copy" not in app.collections.models()
+
+
+@pytest.mark.parametrize("dimensions", ["Infinity", "1e999", '"128"', "-1", "true", "null", "64"])
+def test_dimensions_that_cannot_be_are_told_and_nothing_is_stored(app: App, tmp_path: Path, dimensions: str) -> None:
+    filled(app)
+    export_open(app, STAFF, tmp_path / "out", False)
+    about = tmp_path / "out" / "README.json"
+    about.write_text(about.read_text().replace('"dimensions": 128', f'"dimensions": {dimensions}'))
+    with pytest.raises(InputError, match=r"is not JSON|lacks collection|64 numbers"):
+        import_open(app, tmp_path / "out", "copy", False)
+    assert "copy" not in app.collections.models()
+
+
+@pytest.mark.parametrize("vector_sql", [
+    "['a', 'b']", "[[1.0], [2.0, 3.0]]", "{'a': 1}", "[1e300]", "NULL", "[NULL, 1]", "'x'", "list_value(1, 2)",
+    "repeat([1000.0], 128)", "repeat(['nan'::FLOAT], 128)",
+    "repeat([3e38::FLOAT], 128)", "repeat([0.0], 128)",
+])  # fmt: skip
+def test_vectors_that_are_none_are_told(app: App, tmp_path: Path, vector_sql: str) -> None:
+    import duckdb  # noqa: PLC0415 (an extra)
+
+    filled(app)
+    export_open(app, STAFF, tmp_path / "out", False)
+    path = tmp_path / "out" / "faces.parquet"
+    with duckdb.connect() as connection:
+        connection.execute(f"COPY (SELECT 'f0' AS face_id, {vector_sql} AS vector) TO '{path}' (FORMAT parquet)")
+    with pytest.raises(InputError, match=r"faces\.parquet"):
+        read_folder(tmp_path / "out")
+
+
+def test_embeddings_of_another_size_than_the_models_are_told(app: App, tmp_path: Path) -> None:
+    import duckdb  # noqa: PLC0415 (an extra)
+
+    filled(app)
+    export_open(app, STAFF, tmp_path / "out", False)
+    about, path = tmp_path / "out" / "README.json", tmp_path / "out" / "faces.parquet"
+    about.write_text(about.read_text().replace('"dimensions": 128', '"dimensions": 1'))
+    with duckdb.connect() as connection:
+        connection.execute(f"CREATE TABLE t AS SELECT face_id, [1.0] AS vector FROM '{path}'")
+        connection.execute(f"COPY t TO '{path}' (FORMAT parquet)")
+    with pytest.raises(InputError, match="1 dimensions"):
+        import_open(app, tmp_path / "out", "copy", False)
+    assert "copy" not in app.collections.models()
+
+
+def test_only_the_own_embeddings_are_read_whatever_the_folder_is_called(app: App, tmp_path: Path) -> None:
+    filled(app)
+    app.collections.create("other", MODEL)
+    app.face_records.add("other", [new_face("x", "Xi", vector(7))])
+    export_open(app, "other", tmp_path / "e1", False)
+    for number, name in enumerate(("e[1]", "e?", "e*", "face_id=e'[!1]", "~")):
+        export_open(app, STAFF, tmp_path / name, False)
+        _, done = import_open(app, tmp_path / name, f"copy-{number}", False)
+        assert (done.enrolled, done.refused) == (11, ())
+    with pytest.raises(InputError, match="rename the folder"):
+        read_vectors(tmp_path / "a\\b[1]" / "faces.parquet", 128)
+
+
+@pytest.mark.parametrize(
+    "name", ["crops/f1.jpg", "crops", "faces.jsonl", "faces.parquet", "people.jsonl", "README.json"]
+)
+def test_a_link_gives_no_file_from_outside(app: App, tmp_path: Path, name: str) -> None:
+    filled(app)
+    export_open(app, STAFF, tmp_path / "out", False)
+    (tmp_path / "out" / name).rename(tmp_path / "outside")
+    (tmp_path / "out" / name).symlink_to(tmp_path / "outside")
+    with pytest.raises(InputError, match="leads out of"):
+        read_folder(tmp_path / "out")
+
+
+@pytest.mark.parametrize("content", [b"root:x:0:0:", b"\xff\xd8\xff\xe0", photo(), b""])
+def test_a_crop_that_is_no_jpeg_is_told(app: App, tmp_path: Path, content: bytes) -> None:
+    filled(app)
+    export_open(app, STAFF, tmp_path / "out", False)
+    (tmp_path / "out" / "crops" / "f1.jpg").write_bytes(content)
+    with pytest.raises(InputError, match=r"f1\.jpg"):
+        read_folder(tmp_path / "out")
+
+
+def test_a_crop_that_is_far_too_large_is_told(app: App, tmp_path: Path) -> None:
+    filled(app)
+    export_open(app, STAFF, tmp_path / "out", False)
+    (tmp_path / "out" / "crops" / "f1.jpg").write_bytes(encode_jpeg(np.zeros((10, 5000, 3), np.uint8)))
+    with pytest.raises(InputError, match="no crop as exported"):
+        read_folder(tmp_path / "out")
+
+
+def test_a_face_of_somebody_who_is_refused_is_refused_and_the_others_come(app: App, tmp_path: Path) -> None:
+    filled(app)
+    export_open(app, STAFF, tmp_path / "out", False)
+    app.collections.create("copy", MODEL)
+    app.people.create("copy", "Person 1!", 100)
+    lines = (tmp_path / "out" / "faces.jsonl").read_text()
+    taken = json.dumps(user_id_of("Person 1!"))
+    (tmp_path / "out" / "faces.jsonl").write_text(lines.replace('"person": "Person 1"', f'"person": {taken}'))
+    _, done = import_open(app, tmp_path / "out", "copy", False)
+    assert (done.enrolled, len(done.refused)) == (8, 4)
 
 
 def test_a_face_id_reads_no_other_file(app: App, tmp_path: Path) -> None:

@@ -1,21 +1,30 @@
 """Consent, retention, the audit log, backup and restore."""
 
+import gzip
+import io
 import json
+import logging
 import os
+import shutil
+import sqlite3
 import tarfile
-from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 
+from commands import Cli
 from faceline.app import App
 from faceline.erasure_workflow import back_up, restore
-from faceline.errors import ConflictError, InputError, NotFoundError
+from faceline.errors import ConflictError, InputError, NotFoundError, StorageError, UsageError
 from faceline.gallery.enrolment import Photo
 from faceline.gallery.keeping import CONSENT_MISSING, Kept
 from faceline.gallery.sources import expand
 from faceline.local.erasures import append_line, read_lines
+from faceline.pipelines.retention import Hourly
 from faceline.ports import RecordQuery
 from made import BUCKET, Workflow, open_app, photo
 
@@ -69,6 +78,16 @@ def test_a_photo_that_was_refused_notes_no_consent(made_app: App) -> None:
 def test_a_manifest_may_say_the_consent(tmp_path: Path) -> None:
     (tmp_path / "people.csv").write_text("path,name,consent\na.png,Ada,form 17\nb.png,Grace,\n", encoding="utf-8")
     assert [item.consent for item in expand(tmp_path / "people.csv")] == ["form 17", None]
+
+
+def test_a_reference_with_control_characters_is_refused(made_app: App, cli: Cli) -> None:
+    assert _enrol(made_app, "Ada", consent="a\x01b") == (
+        "bad consent: the reference has control characters; write it without them"
+    )
+    done = cli("--data", made_app.directory.path, "consent", "Ada", "a\x01b")
+    assert done.code == 2
+    assert "control characters" in done.err
+    assert made_app.consents.of(C, "Ada") == []
 
 
 # Retention
@@ -128,7 +147,69 @@ def test_results_are_kept_as_long_as_the_settings_say_unless_the_collection_says
         assert Kept(C, 30, 0) in app.expiry.kept()
 
 
+@pytest.mark.parametrize("days", ["36501", "1e308", "inf", "nan", "-1"])
+def test_nothing_is_kept_for_more_than_a_century(made_app: App, cli: Cli, days: str) -> None:
+    _enrol(made_app, "Ada")
+    done = cli("--data", made_app.directory.path, "retention", "set", f"--faces-days={days}")
+    assert done.code == 2
+    with pytest.raises(UsageError, match="0 to 36,500"):
+        made_app.retention.set(C, None, float(days))
+    assert made_app.retention.all() == []
+
+
+@pytest.mark.parametrize("days", [1e6, 1e308, float("inf")])
+def test_a_time_that_was_stored_before_there_was_a_limit_is_as_long_as_the_limit(made_app: App, days: float) -> None:
+    _enrol(made_app, "Ada")
+    made_app._gallery.write("INSERT INTO retention VALUES (?, ?, ?)", (C, days, days))
+    assert made_app.retention.all() == [Kept(C, 36_500, 36_500)]
+    assert not any(made_app.expiry.run().values())
+
+
+def test_results_kept_days_may_be_any_number(tmp_path: Path) -> None:
+    with open_app(tmp_path / "data", results_kept_days=1e9) as app:
+        assert not any(app.expiry.run().values())
+
+
+def test_what_runs_hourly_goes_on_after_any_error_and_tells_only_of_what_went(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    stop = threading.Event()
+    answers: list[Exception | dict[str, int]] = [OverflowError("too long"), {"people": 0}, {"people": 1}]
+
+    def work() -> Mapping[str, int]:
+        answer = answers.pop(0)
+        if not answers:
+            stop.set()
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    caplog.set_level(logging.INFO, "faceline")
+    Hourly(work, every_s=0).run(stop)
+    told = [(record.levelname, getattr(record, "done", None)) for record in caplog.records]
+    assert told == [("ERROR", None), ("INFO", {"people": 1})]
+
+
 # Audit
+
+
+@pytest.mark.parametrize("since", ["nope", "99999-01-01", "0001-01-01T00:00+05:00", "2026-02-30"])
+def test_the_audit_log_since_what_is_no_time_is_an_error(made_app: App, cli: Cli, since: str) -> None:
+    _enrol(made_app, "Ada")
+    done = cli("--data", made_app.directory.path, "audit", "--since", since)
+    assert (done.code, done.out) == (2, "")
+    assert f"{since!r} is not a time" in done.err
+
+
+def test_the_audit_log_can_be_asked_in_any_zone(made_app: App, cli: Cli) -> None:
+    _enrol(made_app, "Ada")
+    noted = datetime.fromisoformat(next(made_app.erasure.audit.entries()).time)
+    for hours in (-11, 11):
+        zone = timezone(timedelta(hours=hours))
+        for seconds, count in ((-1, 1), (1, 0)):
+            since = (noted + timedelta(seconds=seconds)).astimezone(zone).isoformat()
+            done = cli("--data", made_app.directory.path, "audit", f"--since={since}", "--json")
+            assert len(done.json) == count, since
 
 
 def test_a_line_that_a_killed_process_left_unfinished_costs_no_other_line(tmp_path: Path) -> None:
@@ -222,3 +303,125 @@ def test_an_archive_that_would_write_elsewhere_is_refused(tmp_path: Path) -> Non
     with pytest.raises(InputError, match="cannot be unpacked"):
         restore(file, tmp_path / "restored", None, lambda staging, names: None)
     assert not (tmp_path / "evil").exists()
+
+
+def _archive(file: Path, members: Mapping[str, bytes | tarfile.TarInfo]) -> Path:
+    with tarfile.open(file, "w:gz") as archive:
+        for name, content in members.items():
+            info = content if isinstance(content, tarfile.TarInfo) else tarfile.TarInfo(name)
+            if isinstance(content, bytes):
+                info.size = len(content)
+            archive.addfile(info, io.BytesIO(content) if isinstance(content, bytes) else None)
+    return file
+
+
+def _members(file: Path) -> dict[str, bytes]:
+    with tarfile.open(file, "r:gz") as archive:
+        return {member.name: opened.read() for member in archive if (opened := archive.extractfile(member))}
+
+
+def _link(name: str, kind: bytes) -> tarfile.TarInfo:
+    info = tarfile.TarInfo(name)
+    info.type, info.linkname = kind, "backup.json"
+    return info
+
+
+def _nothing(staging: Path, names: Sequence[str]) -> None:
+    """Forgets nobody."""
+
+
+def test_a_backup_with_one_changed_byte_is_refused(made_app: App, tmp_path: Path) -> None:
+    """Wherever it is: in what cannot be compressed, most of this file, or in the checksum and length at its end."""
+    made_app.objects.put(BUCKET, "input/noise.bin", os.urandom(1_000_000))
+    file, data, flipped = tmp_path / "b.tar.gz", tmp_path / "restored", tmp_path / "flipped.tar.gz"
+    back_up(made_app, file)
+    for place in (-1, -8, file.stat().st_size // 2, file.stat().st_size // 3):
+        content = bytearray(file.read_bytes())
+        content[place] ^= 1
+        flipped.write_bytes(content)
+        with pytest.raises(InputError, match=r"cannot be (read|unpacked)"):
+            restore(flipped, data, None, _nothing)
+        assert not data.exists()
+
+
+def test_a_backup_whose_checksum_is_of_other_bytes_is_refused(made_app: App, tmp_path: Path) -> None:
+    """As a bit that fell over and still made sense to who decompressed it."""
+    made_app.objects.put(BUCKET, "input/a.txt", b"The quick brown fox")
+    file, data = tmp_path / "b.tar.gz", tmp_path / "restored"
+    back_up(made_app, file)
+    other = gzip.decompress(file.read_bytes()).replace(b"The quick brown fox", b"The quick brown fix")
+    file.write_bytes(gzip.compress(other)[:-8] + file.read_bytes()[-8:])
+    with pytest.raises(InputError, match="it is damaged: CRC check failed"):
+        restore(file, data, None, _nothing)
+    assert not data.exists()
+    assert not list(tmp_path.glob(".*restoring*"))
+
+
+@pytest.mark.parametrize(
+    "about",
+    [
+        b"[1]",
+        b'{"format": 1}',
+        b'{"format": 1, "created_at": "yesterday"}',
+        b'{"format": 1, "created_at": [1]}',
+        b"[" * 99_000,
+        b'"format"',
+        b"\xff",
+    ],
+)
+def test_an_archive_that_says_nothing_sensible_about_itself_is_refused(tmp_path: Path, about: bytes) -> None:
+    file = _archive(tmp_path / "b.tar.gz", {"backup.json": about})
+    with pytest.raises(InputError, match=r"b\.tar\.gz"):
+        restore(file, tmp_path / "restored", None, _nothing)
+    assert not (tmp_path / "restored").exists()
+
+
+def _other_tables() -> bytes:
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.execute("CREATE TABLE objects (bucket TEXT)")
+        connection.execute("PRAGMA user_version = 4")
+        return connection.serialize()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("state.sqlite", lambda before: b"junk" * 2000, "state.sqlite"),
+        ("state.sqlite", lambda before: _other_tables(), "lacks the column"),
+        ("gallery.sqlite", lambda before: before[:4096] + b"\x55" * 8192 + before[12288:], "gallery.sqlite"),
+        ("gallery.sqlite/file", lambda before: b"", "gallery.sqlite is no file"),
+        ("gallery.sqlite", lambda before: _link("gallery.sqlite", tarfile.SYMTYPE), "gallery.sqlite"),
+        ("gallery.sqlite", lambda before: _link("gallery.sqlite", tarfile.LNKTYPE), "gallery.sqlite"),
+        ("erasure.key", lambda before: b"", "erasure.key holds no key"),
+        ("erasure.key/file", lambda before: b"", "erasure.key is no file"),
+        ("erasures.jsonl", lambda before: b'{"receipt": 1}', "cannot be used"),
+        ("admin.key", lambda before: b"short", "admin.key holds no key"),
+        ("schema", lambda before: b"99", "layout 99"),
+        ("buckets", lambda before: b"no folder", "buckets"),
+    ],
+)
+def test_a_backup_that_could_not_be_worked_with_is_not_put_in_place(
+    made_app: App, tmp_path: Path, name: str, content: Callable[[bytes], bytes | tarfile.TarInfo], said: str
+) -> None:
+    _enrol(made_app, "Ada")
+    back_up(made_app, tmp_path / "b.tar.gz")
+    members = _members(tmp_path / "b.tar.gz")
+    top = name.partition("/")[0]
+    before = members.pop(top, b"")
+    file = _archive(tmp_path / "bad.tar.gz", members | {name: content(before)})
+    data = tmp_path / "new" / "folder" / "restored"
+    with pytest.raises(InputError, match=said) as error:
+        restore(file, data, None, _nothing)
+    assert "restoring" not in str(error.value)
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_backup_that_needs_more_room_than_there_is_is_refused(
+    made_app: App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    back_up(made_app, tmp_path / "b.tar.gz")
+    full = shutil.disk_usage(tmp_path)._replace(free=100)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: full)
+    with pytest.raises(StorageError, match=r"MB, and 0\.0 MB are free in .*; free some space"):
+        restore(tmp_path / "b.tar.gz", tmp_path / "new" / "restored", None, _nothing)
+    assert not (tmp_path / "new").exists()

@@ -194,6 +194,15 @@ def test_copies_are_read_instead_of_json(made_app: App) -> None:
     assert done.size_bytes == parts(made_app)[0].stat().st_size
 
 
+def test_only_the_own_copies_are_read_whatever_the_folder_is_called(tmp_path: Path) -> None:
+    for folder, customer in (("a1", "other"), ("a[1]", "ada"), ("key=a*", "bob")):
+        with open_app(tmp_path / folder / "data") as app:
+            put(app, report(customer))
+            assert compacted(app).added == 1
+            assert rows(app, "SELECT customerid FROM face_match_output") == [[customer]]
+            assert app.lake.query("FROM face_match_output").read == 0
+
+
 def test_a_second_compaction_copies_only_what_is_new(made_app: App) -> None:
     put(made_app, report("ada", match("bob", 91.5)))
     compacted(made_app)

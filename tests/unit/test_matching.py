@@ -7,6 +7,7 @@ at 95 the same person's similarity is about 55.
 import json
 import re
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
 from functools import partial
@@ -24,6 +25,7 @@ from faceline.errors import ModelMismatchError, NotFoundError, SettingError, Sto
 from faceline.events import ObjectCreated, from_json, to_json
 from faceline.gallery.review import Answer
 from faceline.notices import Notice
+from faceline.pipelines.customers import Customers
 from faceline.pipelines.match_reports import MatchReports
 from faceline.pipelines.matching import Matcher, Review
 from faceline.pipelines.receipted import Receipted
@@ -434,6 +436,33 @@ def test_a_pattern_may_say_what_the_customer_is(tmp_path: Path, pattern: str, cu
         matching = Matching(app)
         matching.process("ada-77_b.jpg", photo(person=1))
         assert matching.report("ada-77_b.jpg")["CustomerID"] == customer
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        *("^(a+)+$", "(a|ab)*c", "(a?a)+$", "(?:a*)*?b", "((a{1,9}){1,9}){1,9}", ".*.*.*.*x", "(?=(a+)+b)"),
+        *("a?" * 30 + "a" * 30, "(?>a+)+", "(a++)+", "(x)?(?(1)(a+)+|b)"),
+    ],
+)
+def test_a_pattern_that_some_name_would_hang_is_refused_at_the_start(tmp_path: Path, pattern: str) -> None:
+    with (
+        opened(tmp_path, matching_customer=pattern) as app,
+        pytest.raises(SettingError, match=r"tried on for hours; write .* such as"),
+    ):
+        app.workers()
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    ["^([A-Z]+)-", r"^(\w+?)_(?:\d{4})+", "^(?:(ada|bob)|x)-?", r"(\d+)-(\d+)-(\d+)", "(?i:^([a-z]{2,6})(-x)?)"],
+)
+def test_the_worst_name_for_a_pattern_takes_a_few_seconds_at_most(pattern: str, made_app: App) -> None:
+    customers = Customers(made_app.objects, IMAGES, pattern=pattern)
+    started = time.monotonic()
+    for name in ("a" * 255, "1" * 255, "1-" * 127, "A" * 255):
+        customers.of(f"images/{name}")
+    assert time.monotonic() - started < 10
 
 
 def test_a_bad_pattern_is_told_at_the_start(tmp_path: Path) -> None:

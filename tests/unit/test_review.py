@@ -1,6 +1,7 @@
 """The review's queue, marks and strangers over made photos, and what commands say of them."""
 
 import json
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +95,7 @@ def test_a_scan_is_loaded_with_both_kinds_of_pairs(app: App) -> None:
             }
         ],
     }
-    assert app.reviews.load_scan(STAFF, json.dumps(scan), "scan.json") == 2
+    assert app.reviews.load_scan(STAFF, json.dumps(scan), "scan.json") == (2, 0)
     names, faces = sorted(app.reviews.open(STAFF, 10), key=lambda each: each.pair.kind, reverse=True)
     assert names.suspect is not None
     assert faces.suspect is not None
@@ -103,6 +104,51 @@ def test_a_scan_is_loaded_with_both_kinds_of_pairs(app: App) -> None:
     for other in ("[]", "{}", "not JSON", '{"two_names": [{}], "two_people": []}'):
         with pytest.raises(InputError, match=r"scan\.json is no scan: .*faceline review scan --out"):
             app.reviews.load_scan(STAFF, other, "scan.json")
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("[" * 100_000, "got `array`"),
+        ('{"two_names":' + "[" * 100_000, "is no scan"),
+        ('{"x":' + "[" * 100_000, "nested too deeply"),
+        (f'{{"two_names": [{{"names": ["A", "B"], "similarity": 1{"0" * 400}}}]}}', "out of range"),
+        ('{"two_names": [{"names": ["A", "B"], "similarity": 101}]}', "<= 100"),
+        ('{"two_names": [{"names": ["A", "B"], "similarity": NaN}]}', "malformed"),
+        ('{"two_names": [{"names": ["A", 1]}]}', "Expected `str`"),
+        ('{"two_names": [], "two_people": [], "collection": "others"}', "load it with --collection others"),
+    ],
+)
+def test_a_file_that_is_no_scan_of_the_collection_is_refused_in_words(
+    text: str, reason: str, app: App, cli: Cli, tmp_path: Path
+) -> None:
+    (tmp_path / "scan.json").write_text(text)
+    result = cli("--data", app.settings.data, "review", "load", tmp_path / "scan.json")
+    assert (result.code, result.out) == (1, "")
+    assert reason in result.err
+    assert "Traceback" not in result.err
+
+
+def test_pairs_that_were_loaded_before_are_counted(app: App, cli: Cli, tmp_path: Path) -> None:
+    faces = [{"face_id": "a1"}, {"face_id": "g1"}]
+    pair = {"names": ["Ada", "Grace"], "similarity": 98.5, "pairs": 2, "faces": faces}
+    document = {"two_names": [pair], "two_people": [], "collection": STAFF}
+    (tmp_path / "scan.json").write_text(json.dumps(document))
+    first, second = (cli("--data", app.settings.data, "review", "load", tmp_path / "scan.json") for _ in range(2))
+    assert (first.out.startswith("1 new pair to review"), first.err) == (True, "")
+    assert second.out.startswith("0 new pairs to review")
+    assert "1 pair passed over as not new: in the queue already" in second.err
+
+
+def test_what_is_no_match_in_a_report_is_passed_over_and_logged(app: App, caplog: pytest.LogCaptureFixture) -> None:
+    enrol_customers(app, "ada", "eve")
+    good = report("ada", ("eve", 91.0, "face of eve"))
+    wrong = [1, {}, *(report("ada", ("eve", s, "x"))["Matches"][0] for s in (float("nan"), float("inf"), 10**400))]
+    put_report(app, "1", good | {"Matches": [*wrong, *good["Matches"]]})
+    put_report(app, "2", good | {"CustomerID": 7})
+    with caplog.at_level(logging.WARNING, "faceline"):
+        assert app.reviews.load_reports()[0] == 1
+    assert [vars(each).get("passed_over") for each in caplog.records] == [5, None]
 
 
 def test_a_pair_is_of_two_known_names_or_two_faces(app: App) -> None:

@@ -329,12 +329,30 @@ def test_the_three_files_say_the_same(found: Scan, tmp_path: Path) -> None:
     assert scan_document(found)["pairs"] == 6
 
 
+def test_no_name_and_no_source_in_the_csv_is_a_formula(found: Scan) -> None:
+    face = replace(found.two_names[0].faces[0], source="@b/k")
+    people = [replace(each, name="-Ada") for each in found.two_people]
+    pair = replace(found.two_names[0], names=("=cmd|' /C calc'!A0", "Ada"), faces=(face, face))
+    text = scan_csv(replace(found, two_names=(pair,), two_people=tuple(people)))
+    names, person = csv.DictReader(io.StringIO(text))
+    assert (names["name_a"], names["name_b"], names["source_a"]) == ("'=cmd|' /C calc'!A0", "Ada", "'@b/k")
+    assert (names["similarity"], person["name_a"]) == ("100.0", "'-Ada")
+    assert float(person["mean_similarity"]) == found.two_people[0].groups[1].similarity
+
+
 def test_a_name_cannot_write_html_and_the_page_asks_nothing_of_anybody(found: Scan) -> None:
     html = scan_page(found, lambda _: None)
     assert "<script" not in html
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in html
     assert not any(word in html for word in ("http://", "https://", "<link", "@import", "url("))
     assert "default-src &#x27;none&#x27;" in html
+
+
+@pytest.mark.parametrize("jpeg", [b"root:x:0:0:", b"\xff\xd8\xff\xe0", b""])
+def test_a_crop_that_is_no_picture_is_shown_as_none(found: Scan, jpeg: bytes) -> None:
+    html = scan_page(found, lambda _: jpeg)
+    assert "no crop kept" in html
+    assert "data:image" not in html
 
 
 def test_a_page_says_that_it_does_not_show_all(many: NamedFaces, tmp_path: Path) -> None:

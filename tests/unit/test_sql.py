@@ -10,6 +10,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from faceline.analytics import asking
 from faceline.analytics.guard import needed
 from faceline.analytics.tables import Tables
 from faceline.app import App
@@ -126,7 +127,9 @@ def test_only_what_a_query_names_is_read(tables: Tables) -> None:
         ("SELECT persn FROM records", '"persn" not found'),
         ("SELECT 'x'::INTEGER", "Could not convert"),
         ("SELECT '\ud800'", "not valid Unicode"),
-        (f"SELECT {'(' * 3000}1{')' * 3000}", "depth limit"),
+        (f"SELECT {'(' * 3000}1{')' * 3000}", "the query is nested too deeply"),
+        (f"SELECT {'+'.join('1' * 900)}", "the query is nested too deeply"),
+        (f"SELECT {'[' * 150}1{']' * 150}", "the answer is nested too deeply"),
     ],
 )
 def test_mistakes_are_told_in_words(sql: str, reason: str, made_app: App) -> None:
@@ -164,6 +167,18 @@ def test_a_query_that_takes_too_long_is_ended(sql: str, tmp_path: Path) -> None:
 def test_a_query_that_needs_too_much_memory_is_refused(sql: str, tmp_path: Path) -> None:
     with open_app(tmp_path / "data", sql_memory_mb=128) as app, pytest.raises(UsageError, match="raise sql_memory_mb"):
         app.lake.query(sql)
+
+
+@pytest.mark.parametrize(
+    ("end", "said"), [("sys.exit(3)", r"ended unexpectedly \(status 3\)"), ("os.abort()", "raise sql_memory_mb")]
+)
+def test_memory_is_blamed_only_where_the_status_says_so(
+    end: str, said: str, made_app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = f"import os, sys; sys.stdin.buffer.read(8); {end}"
+    monkeypatch.setattr(asking, "PROGRAM", (sys.executable, "-c", program))
+    with pytest.raises(UsageError, match=said):
+        made_app.lake.query("SELECT 1")
 
 
 def test_without_duckdb_the_extra_is_named(made_app: App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

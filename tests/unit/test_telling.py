@@ -241,6 +241,9 @@ def test_a_target_that_is_gone_is_said_and_a_test_brings_it_back(hooked: tuple[C
     receiver.answer = lambda number: 204
     assert cli("notifications", "test", "hook").code == 0
     assert cli("notifications", "redrive", "--json").json == {"deliveries": 1}
+    for wrong in (["nope"], [dead["message_id"], "nope"], ["--target", "nope"]):
+        refused = cli("notifications", "redrive", *wrong)
+        assert (refused.code, "nope" in refused.err, refused.out) == (2, True, "")
     deliver()
     (state,) = cli("notifications", "targets", "--json").json
     assert (state["dead"], state["waiting"], state["ended"]) == (0, 0, None)

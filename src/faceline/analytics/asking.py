@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -15,6 +16,7 @@ from faceline.errors import MissingExtraError, UsageError
 
 PROGRAM = (sys.executable, "-P", "-m", "faceline.analytics.engine")  # -P: a folder's duckdb.py is not DuckDB
 _START_S = 60.0  # for loading DuckDB on a busy machine
+_OUT_OF_MEMORY = (-signal.SIGABRT, -signal.SIGKILL)  # C++ without memory; Linux without memory for all
 _KEPT = (
     *("PATH", "HOME", "LANG", "VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME"),
     *("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "DYLD_FALLBACK_LIBRARY_PATH"),
@@ -84,7 +86,9 @@ class Engine:
     def _end(self) -> str:
         if self._late:
             return f"the query took longer than {self._limits.timeout_s:g} s; narrow it, or raise sql_timeout_s"
-        self._process.wait()
+        status = self._process.wait()
+        if status not in _OUT_OF_MEMORY:
+            return f"the query's process ended unexpectedly (status {status}); try again, or ask in another way"
         return (
             f"the query needed more than its process may have ({self._limits.memory_mb:,} MB of memory); "
             "narrow it, or raise sql_memory_mb"

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 _BASE_MB = 1536  # address space of Python, NumPy, DuckDB and the stacks of their threads
 _FETCHED = 1000
 _ANSWER_BYTES = 200_000_000
+_ANSWER_DEPTH = 100  # of lists in lists: JSON is read and written by recursion
 _ZONED = "WITH TIME ZONE"
 _CASTS = {f"TIMESTAMP {_ZONED}": "::TIMESTAMP", f"TIME {_ZONED}": "::TIME"}
 
@@ -51,6 +52,8 @@ def main() -> None:
         send(out, _answered(asked, out))
     except (BrokenPipeError, EOFError):
         return  # nobody listens any more
+    except MemoryError:
+        os.abort()  # as DuckDB's C++ ends without memory: who asked reads it from the status
 
 
 def _answered(asked: BinaryIO, out: BinaryIO) -> End | Refused:
@@ -145,13 +148,15 @@ def _cast(kind: str) -> str:
     return _CASTS.get(kind, "::VARCHAR") if _ZONED in kind else ""
 
 
-def _plain(value: Any) -> Any:
-    """What JSON can say: no NaN, no bytes, no dates."""
+def _plain(value: Any, depth: int = 0) -> Any:
+    """What JSON can say: no NaN, no bytes, no dates. Raises UsageError for lists in lists in lists."""
+    if depth > _ANSWER_DEPTH:
+        raise UsageError("the answer is nested too deeply; cast it to text (::VARCHAR)")
     match value:
         case dict():
-            return {str(key): _plain(each) for key, each in value.items()}
+            return {str(key): _plain(each, depth + 1) for key, each in value.items()}
         case list() | tuple():
-            return [_plain(each) for each in value]
+            return [_plain(each, depth + 1) for each in value]
         case float() | Decimal():
             return float(value) if math.isfinite(value) else None
         case date() | time():

@@ -17,13 +17,20 @@ _ROW_FUNCTIONS = frozenset(
 ) | frozenset(
     ("summary", "duckdb_columns", "duckdb_functions", "duckdb_keywords", "duckdb_schemas", "duckdb_tables")
 ) | frozenset(("duckdb_types", "duckdb_views", "pragma_table_info", "pragma_version", "pg_timezone_names"))  # fmt: skip
+_DEPTH = "depth limit"  # DuckDB's own refusal names a setting that nobody can set here
+_TOO_DEEP = "the query is nested too deeply; write lists (IN, list_sum) instead of long chains, or steps (WITH)"
 _SAY = "a query is one SELECT (or SHOW, DESCRIBE, SUMMARIZE, VALUES)"
 
 
 def needed(tables: Tables, sql: str) -> list[str]:
     """The tables of documents that a query needs. Raises UsageError for what may not be asked."""
-    tree = json.loads(tables.one("SELECT json_serialize_sql(?)", [sql]))
+    try:
+        tree = json.loads(tables.one("SELECT json_serialize_sql(?)", [sql]))
+    except RecursionError as error:
+        raise UsageError(_TOO_DEEP) from error
     if tree["error"]:
+        if _DEPTH in tree.get("error_message", ""):
+            raise UsageError(_TOO_DEEP)
         if tree["error_type"] == "parser":
             raise UsageError(f"this is no SQL: {tree['error_message']}")
         raise UsageError(f"only reading is possible: {_SAY}")

@@ -1,5 +1,6 @@
 """Parquet files as text, for those who look for a word in them: its pages are compressed."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,7 +20,8 @@ def parquet_text(path: Path) -> Iterator[str]:
         raise MissingExtraError("reading Parquet needs DuckDB: pip install duckdb") from error
     with duckdb.connect(":memory:", config={"threads": 1}) as connection:
         try:
-            cursor = connection.execute("SELECT * FROM read_parquet(?)", [str(path)])
+            pattern = re.sub(r"[\[*?]", r"[\g<0>]", str(path))  # DuckDB takes names of files for patterns
+            cursor = connection.execute("SELECT * FROM read_parquet(?)", [pattern])
             while rows := cursor.fetchmany(_ROWS):
                 for row in rows:
                     yield from _texts(row)

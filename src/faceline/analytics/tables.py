@@ -1,6 +1,7 @@
 """DuckDB in memory with the tables of `views`, and how they are filled. Nothing is ever spilled to the disk."""
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -79,7 +80,8 @@ class Tables:
         path.chmod(0o600)
 
     def paths(self, parts: Sequence[Path]) -> str:
-        return f"[{', '.join(_text(str(part)) for part in parts)}]"
+        """What `read_parquet` is given to read these files and no others; folders like `a=1` add no column."""
+        return f"[{', '.join(_pattern(part) for part in parts)}], hive_partitioning = false"
 
     def add(self, rows: Rows) -> None:
         listing = rows.listing
@@ -125,6 +127,11 @@ def _texts(values: Sequence[str]) -> Any:
 
 def _text(value: str) -> str:
     return "'" + value.replace("'", "''") + "'"
+
+
+def _pattern(path: Path) -> str:
+    """DuckDB takes names of files for patterns."""
+    return _text(re.sub(r"[\[*?]", r"[\g<0>]", str(path)))
 
 
 def _patterns(words: Sequence[str]) -> Iterator[str]:

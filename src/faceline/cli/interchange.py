@@ -1,13 +1,13 @@
 """What `collections import` takes besides gallery files, and open files out."""
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from faceline.app import App
 from faceline.cli.output import note, progress_bar
-from faceline.errors import ConflictError, ModelError, UsageError
+from faceline.errors import ConflictError, InputError, ModelError, UsageError
 from faceline.gallery.ports import NewFace
 from faceline.interchange.arrivals import Arrival, take_in
 from faceline.interchange.compreface import CompreFace
@@ -15,7 +15,8 @@ from faceline.interchange.folders import face_folder
 from faceline.interchange.open_files import Exported, read_folder, write_folder
 from faceline.interchange.rekognition_manifest import arrivals as manifest_arrivals
 from faceline.loading import worker_count
-from faceline.models.calibrations import from_bytes
+from faceline.models.calibrations import Installed, from_bytes
+from faceline.models.spaces import space_of
 from faceline.types import Enrolment, Refusal
 
 _BATCH = 500
@@ -56,12 +57,12 @@ def import_open(app: App, folder: Path, collection: str | None, shown: bool) -> 
     name = collection or exported.collection
     known = app.collections.models()
     model = known.get(name) or _usable(app, exported.model)
+    own = _calibration(app, folder, exported) if model == exported.model else None
     app.collections.create(name, model)
-    if name not in known and exported.calibration and model == exported.model:
-        made = from_bytes(exported.calibration, exported.dimensions, str(folder / "calibration.npz"))
-        app.calibrated.install(name, model, made)
-    refused = _with_people(app, name, exported.people)
-    faces, without_consent = _allowed(app, name, exported.faces)
+    if name not in known and own:
+        app.calibrated.install(name, model, own)
+    refused = _with_people(app, name, _persons(exported))
+    faces, not_allowed = _allowed(app, name, exported.faces, {refusal.source for refusal in refused})
     enrolled, already = 0, 0
     with progress_bar("faces", len(faces), shown) as advance:
         for batch, lost in _embedded(app, faces, exported.model, model):
@@ -69,7 +70,7 @@ def import_open(app: App, folder: Path, collection: str | None, shown: bool) -> 
             enrolled, already = enrolled + new, already + len(batch) - new
             refused += lost
             advance(len(batch) + len(lost))
-    return name, Enrolment(enrolled, already, (*refused, *without_consent))
+    return name, Enrolment(enrolled, already, (*refused, *not_allowed))
 
 
 def export_open(app: App, name: str, folder: Path, shown: bool) -> tuple[int, int]:
@@ -102,6 +103,22 @@ def _usable(app: App, model: str) -> str:
     return model
 
 
+def _calibration(app: App, folder: Path, exported: Exported) -> Installed | None:
+    """The collection's own. Raises InputError for embeddings that the model cannot have made, ModelError."""
+    dimensions = space_of(exported.model, app.engines.directory).dimensions
+    if exported.faces and exported.dimensions != dimensions:
+        said = f"{exported.dimensions} dimensions, {exported.model} has {dimensions}"
+        raise InputError(f"{folder / 'README.json'} says {said}; export the collection again")
+    if not exported.calibration:
+        return None
+    return from_bytes(exported.calibration, dimensions, str(folder / "calibration.npz"))
+
+
+def _persons(exported: Exported) -> list[str]:
+    """Those of the list, then whom faces name beside it; each once."""
+    return list(dict.fromkeys([*exported.people, *(f.record.person for f in exported.faces if f.record.person)]))
+
+
 def _people(app: App, name: str) -> dict[str, str]:
     """Names with user ids, by position."""
     found: dict[str, str] = {}
@@ -123,13 +140,17 @@ def _with_people(app: App, name: str, people: Sequence[str]) -> list[Refusal]:
     return refused
 
 
-def _allowed(app: App, name: str, faces: Sequence[NewFace]) -> tuple[list[NewFace], list[Refusal]]:
-    """Without crops where none are kept, and without those whose consent is missing."""
+def _allowed(
+    app: App, name: str, faces: Sequence[NewFace], refused_people: Container[str]
+) -> tuple[list[NewFace], list[Refusal]]:
+    """Without those of people who were refused, and without those whose consent is missing."""
     allowed: list[NewFace] = []
     refused: list[Refusal] = []
     for face in faces:
         person = face.record.identity
         reason = app.keeping.refusal(name, person, None) if person is not None else None
+        if face.record.person in refused_people:
+            reason = f"{face.record.person} was refused"
         if reason:
             refused.append(Refusal(face.record.source, reason))
         else:

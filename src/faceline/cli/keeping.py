@@ -10,12 +10,14 @@ import typer
 from faceline.app import App
 from faceline.cli.options import CollectionName, Data, Json, common, existing, path
 from faceline.cli.output import counted, note, print_json, print_table, print_text
+from faceline.erasure import utc
 from faceline.erasure_workflow import back_up, restore
 from faceline.errors import NotFoundError, UsageError
+from faceline.gallery.keeping import MAX_DAYS, problem_of_reference
 from faceline.gallery.names import problem_of
 
 retention = typer.Typer(no_args_is_help=False, invoke_without_command=True)
-Days = Annotated[float | None, typer.Option(metavar="N", min=0, help="0: for good.")]
+Days = Annotated[float | None, typer.Option(metavar="N", min=0, max=MAX_DAYS, help="0: for good.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -35,8 +37,9 @@ def audit(
     as_json: Json = False,
 ) -> None:
     """Who did what, and when: enrolling, forgetting, exporting, keys. Without pictures, vectors or names."""
+    start = _time(since) if since else None
     with App(existing(common(context).settings(data))) as app:
-        found = [asdict(entry) for entry in app.erasure.audit.entries(since, person)]
+        found = [asdict(entry) for entry in app.erasure.audit.entries(start, person)]
         unfinished = app.erasure.journal.unfinished()
     if as_json:
         print_json(found)
@@ -63,9 +66,9 @@ def consent(
 ) -> None:
     """Note a reference to a person's consent, or show those that were noted."""
     settings = common(context).settings(data, collection)
-    problem = problem_of(name)
-    if problem or (reference is not None and not reference.strip()):
-        raise UsageError(problem or "the reference is empty; say what leads to the proof of their consent")
+    problem = problem_of(name) or (None if reference is None else problem_of_reference(reference))
+    if problem:
+        raise UsageError(problem)
     with App(settings if reference else existing(settings)) as app:
         if reference:
             app.consents.note(settings.collection, name, reference)
@@ -186,6 +189,13 @@ def run(context: typer.Context, data: Data = None, as_json: Json = False) -> Non
     else:
         removed = ", ".join(f"{count} {what}" for what, count in done.items() if count) or "nothing"
         print_text(f"Deleted: {removed}.")
+
+
+def _time(text: str) -> str:
+    try:
+        return utc(text)
+    except ValueError as error:
+        raise UsageError(f"{text!r} is not a time; give ISO 8601, as in 2026-01-31") from error
 
 
 def _days(days: float | None) -> str:

@@ -107,6 +107,10 @@ def redrive(
 ) -> None:
     """Try dead deliveries again: all, or these."""
     with App(existing(common(context).settings(data))) as app_:
+        if target:
+            app_.notify.target(target)
+        for each in ids or ():
+            app_.notices.get(each)
         count = app_.notices.redrive(ids, target)
     if as_json:
         print_json({"deliveries": count})

@@ -193,13 +193,17 @@ def load(
     if (file is None) == (not reports):
         raise UsageError("name the scan's JSON file, or give --reports; one of the two")
     settings = existing(common(context).settings(data, collection))
+    known = 0
     with App(settings) as app_:
         if file is None:
             new, read = app_.reviews.load_reports()
             settings = settings.with_(collection=settings.names.matching_collection)
             source = counted(read, "report", "reports")
         else:
-            new, source = app_.reviews.load_scan(settings.collection, _scan(file), str(file)), str(file)
+            source = str(file)
+            new, known = app_.reviews.load_scan(settings.collection, _scan(file), source)
+    if known:
+        note(f"{counted(known, 'pair', 'pairs')} passed over as not new: in the queue already, similarity renewed")
     if as_json:
         print_json({"collection": settings.collection, "new": new})
         return

@@ -1,6 +1,5 @@
 """sql: questions to everything that was found."""
 
-import csv
 import json
 import sys
 from collections.abc import Sequence
@@ -14,6 +13,7 @@ from faceline.app import App
 from faceline.cli.options import Data, Json, common, existing
 from faceline.cli.output import counted, note, print_json, print_table
 from faceline.errors import UsageError
+from faceline.spreadsheets import csv_line
 
 _SLOW = 20_000  # documents read as JSON: from here on Parquet copies are felt
 
@@ -61,9 +61,8 @@ def _show(columns: Sequence[str], rows: Sequence[Sequence[Any]], as_json: bool, 
     if as_json:
         print_json([dict(zip(columns, row, strict=True)) for row in rows])
     elif as_csv:
-        writer = csv.writer(sys.stdout, lineterminator="\n")
-        writer.writerow(columns)
-        writer.writerows([_cell(value) for value in row] for row in rows)
+        sys.stdout.write(csv_line(columns))
+        sys.stdout.writelines(csv_line(map(_cell, row)) for row in rows)
     else:
         print_table(columns, [[_cell(value) for value in row] for row in rows])
 

@@ -21,17 +21,21 @@ from typing import Any
 import numpy as np
 
 from faceline import __version__
-from faceline.errors import ConflictError, InputError
+from faceline.errors import ConflictError, ImageLimitError, InputError
 from faceline.files import check_regular, is_folder, json_objects
 from faceline.gallery.names import problem_of
 from faceline.gallery.ports import Crop, NewFace
+from faceline.images import ImageLimits, decode
+from faceline.interchange import checked
 from faceline.interchange.parquet import opened, read_vectors, write_vectors
 from faceline.types import BoundingBox, Embedding, FaceRecord, Landmarks, Quality, Vector
 
 FORMAT, VERSION = "faceline-collection", 1
 _FACE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")  # it names a file
 _MAX_TEXT_BYTES = 2_000_000_000
-_MAX_CROP_BYTES = 5_000_000
+_MAX_ABOUT_BYTES = 5_000_000
+_MAX_DIMENSIONS = 100_000
+_CROPS = ImageLimits(max_bytes=5_000_000, max_pixels=4_000_000, max_side_px=4_000)  # ours have 400 pixels a side
 _MAX_CALIBRATION_BYTES = 100_000_000
 
 
@@ -93,15 +97,19 @@ def read_folder(folder: Path) -> Exported:
         said = f"is not of format {FORMAT} {VERSION}; export the collection again, with this faceline"
         raise InputError(f"{folder / 'README.json'} {said}")
     try:
-        collection, model, dimensions = str(about["collection"]), str(about["model"]), int(about["dimensions"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{folder / 'README.json'} lacks collection, model or dimensions ({error})") from error
-    rows = list(_lines(folder / "faces.jsonl"))
-    vectors = read_vectors(folder / "faces.parquet", dimensions) if rows else {}
+        collection, model = (checked.text(about[key], key) for key in ("collection", "model"))
+        dimensions = checked.whole(about["dimensions"], "dimensions", 0, _MAX_DIMENSIONS)
+    except (KeyError, ValueError) as error:
+        said = f"lacks collection, model or dimensions ({error})"
+        raise InputError(f"{folder / 'README.json'} {said}; export the collection again") from error
+    rows = list(_lines(folder, "faces.jsonl"))
+    vectors = read_vectors(_inside(folder, "faces.parquet"), dimensions) if rows else {}
+    _check_once(folder, rows)
     faces = [_face(folder, line, row, vectors, model) for line, row in rows]
-    people = [_person(folder, line, row) for line, row in _lines(folder / "people.jsonl")]
-    own = folder / "calibration.npz"
-    calibration = _read(own, _MAX_CALIBRATION_BYTES) if own.is_file() else None
+    people = [_person(folder, line, row) for line, row in _lines(folder, "people.jsonl")]
+    calibration = None
+    if (folder / "calibration.npz").is_file():
+        calibration = _read(folder, "calibration.npz", _MAX_CALIBRATION_BYTES)
     return Exported(collection, model, dimensions, people, faces, calibration)
 
 
@@ -178,7 +186,7 @@ def _face(folder: Path, line: int, row: dict[str, Any], vectors: dict[str, Vecto
     try:
         record = _record(row, vectors, model)
         points = row["crop_landmarks"]
-        landmarks = None if points is None else tuple((float(x), float(y)) for x, y in points)
+        landmarks = None if points is None else checked.landmarks(points, "crop_landmarks")
     except (KeyError, TypeError, ValueError) as error:
         reason = f"lacks {error}" if isinstance(error, KeyError) else str(error)
         raise InputError(f"{where} is no face as exported: {reason}; export it again") from error
@@ -186,32 +194,70 @@ def _face(folder: Path, line: int, row: dict[str, Any], vectors: dict[str, Vecto
         problem = problem_of(name) if name is not None else None
         if problem:
             raise InputError(f"{where} has a name that cannot be used: {problem}")
-    if landmarks is None:
-        return NewFace(record)
-    return NewFace(record, Crop(_read(folder / "crops" / _crop_name(record.face_id), _MAX_CROP_BYTES), landmarks))
+    return NewFace(record, None if landmarks is None else Crop(_jpeg(folder, record.face_id), landmarks))
 
 
 def _record(row: dict[str, Any], vectors: dict[str, Vector], model: str) -> FaceRecord:
     """Raises KeyError, TypeError and ValueError for what is missing or of another kind."""
-    quality, size = row["quality"], row["image_size"]
-    brightness, sharpness, size_px = (float(quality[key]) for key in ("brightness", "sharpness", "size_px"))
-    points = np.array(row["landmarks"], dtype=np.float32)
-    if points.shape != (5, 2):
-        raise ValueError("five landmarks (x, y) are needed")
+    face_id = checked.text(row["face_id"], "face_id")
+    if not _FACE_ID.fullmatch(face_id):
+        raise ValueError(f"the face id {face_id!a} cannot name a file")
+    if face_id not in vectors:
+        raise ValueError(f"faces.parquet has no embedding of {face_id}")
+    left, top, width, height = checked.numbers(row["box"], "box", 4)
+    points = checked.landmarks(row["landmarks"], "landmarks")
     return FaceRecord(
-        face_id=str(row["face_id"]),
-        image_id=str(row["image_id"]),
+        face_id=face_id,
+        image_id=checked.text(row["image_id"], "image_id"),
         person=row["person"],
         external_image_id=row["external_image_id"],
-        source=str(row["source"]),
-        box=BoundingBox(*(float(value) for value in row["box"])),
-        landmarks=Landmarks.from_array(points),
-        confidence=float(row["confidence"]),
-        quality=Quality(brightness, sharpness, size_px, tuple(str(reason) for reason in quality["reasons"])),
-        embedding=Embedding(vectors[str(row["face_id"])], model),
-        created_at=datetime.fromisoformat(row["created_at"]).isoformat(timespec="milliseconds"),
-        image_size=None if size is None else (int(size[0]), int(size[1])),
+        source=checked.text(row["source"], "source"),
+        box=BoundingBox(
+            checked.coordinate(left, "box"),
+            checked.coordinate(top, "box"),
+            checked.side(width, "the box's width"),
+            checked.side(height, "the box's height"),
+        ),
+        landmarks=Landmarks.from_array(np.array(points, dtype=np.float32)),
+        confidence=checked.number(row["confidence"], "confidence", 0, 100),
+        quality=_quality(row["quality"]),
+        embedding=Embedding(vectors[face_id], model),
+        created_at=checked.moment(row["created_at"], "created_at"),
+        image_size=checked.image_size(row["image_size"]),
     )
+
+
+def _quality(row: Any) -> Quality:
+    """Raises KeyError, TypeError and ValueError like `_record`."""
+    brightness, sharpness = (checked.number(row[key], key, 0, 100) for key in ("brightness", "sharpness"))
+    if not isinstance(row["reasons"], list):
+        raise TypeError("the quality's reasons must be a list")
+    reasons = tuple(checked.text(reason, "a reason of the quality") for reason in row["reasons"])
+    return Quality(brightness, sharpness, checked.side(row["size_px"], "size_px"), reasons)
+
+
+def _check_once(folder: Path, rows: Sequence[tuple[int, dict[str, Any]]]) -> None:
+    """Raises InputError for a face id that two lines have."""
+    seen: dict[str, int] = {}
+    for line, row in rows:
+        first = seen.setdefault(str(row.get("face_id")), line)
+        if first != line:
+            path = folder / "faces.jsonl"
+            raise InputError(f"{path}: line {line} has the face id of line {first}; export the collection again")
+
+
+def _jpeg(folder: Path, face_id: str) -> bytes:
+    """A crop. Raises InputError for what is no JPEG, cannot be decoded, or is far larger than crops are."""
+    path = folder / "crops" / _crop_name(face_id)
+    content = _read(folder, f"crops/{path.name}", _CROPS.max_bytes)
+    if not content.startswith(b"\xff\xd8\xff"):
+        raise InputError(f"{path} is no JPEG; export the collection again")
+    try:
+        decode(content, str(path), _CROPS)
+    except ImageLimitError as error:
+        most = f"{_CROPS.max_pixels:,} pixels or {_CROPS.max_side_px:,} a side"
+        raise InputError(f"{path} is no crop as exported: it has more than {most}; export it again") from error
+    return content
 
 
 def _person(folder: Path, line: int, row: dict[str, Any]) -> str:
@@ -223,25 +269,35 @@ def _person(folder: Path, line: int, row: dict[str, Any]) -> str:
 
 
 def _read_about(folder: Path) -> dict[str, Any]:
-    content = _read(folder / "README.json", _MAX_CROP_BYTES)
+    content = _read(folder, "README.json", _MAX_ABOUT_BYTES)
     try:
-        about = json.loads(content)
+        about = json.loads(content, parse_constant=checked.no_constant)
     except (ValueError, RecursionError) as error:
         raise InputError(f"{folder / 'README.json'} is not JSON ({error})") from error
     return about if isinstance(about, dict) else {}
 
 
-def _lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+def _lines(folder: Path, name: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    path = folder / name
     try:
-        text = _read(path, _MAX_TEXT_BYTES).decode("utf-8")
+        text = _read(folder, name, _MAX_TEXT_BYTES).decode("utf-8")
     except UnicodeDecodeError as error:
         raise InputError(f"{path} is not UTF-8 ({error})") from error
     return json_objects(path, text)
 
 
-def _read(path: Path, max_bytes: int) -> bytes:
+def _read(folder: Path, name: str, max_bytes: int) -> bytes:
+    path = _inside(folder, name)
     try:
         check_regular(path, max_bytes)
         return path.read_bytes()
     except (OSError, ValueError) as error:
         raise InputError(f"{path} cannot be read ({error}); export the collection again") from error
+
+
+def _inside(folder: Path, name: str) -> Path:
+    """Raises InputError for a link that leads out: a folder from elsewhere gives no other files of yours."""
+    path = folder / name
+    if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder)):
+        raise InputError(f"{path} is a link that leads out of {folder}; copy the file there")
+    return path

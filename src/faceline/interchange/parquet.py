@@ -1,5 +1,7 @@
 """Embeddings in Parquet, written and read by DuckDB: `face_id` VARCHAR, `person` VARCHAR, `vector` FLOAT[]."""
 
+import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +13,8 @@ from faceline.types import FaceRecord, Vector
 
 if TYPE_CHECKING:
     import duckdb
+
+_ABOUT_ONE = 0.01
 
 
 def write_vectors(path: Path, records: Sequence[FaceRecord]) -> None:
@@ -31,16 +35,25 @@ def write_vectors(path: Path, records: Sequence[FaceRecord]) -> None:
 
 def read_vectors(path: Path, dimensions: int) -> dict[str, Vector]:
     """By face id, float32 (d,). Raises InputError for a file that has something else, MissingExtraError."""
+    source = f"read_parquet('{_pattern(path)}', hive_partitioning = false)"
+    query = f"SELECT face_id::VARCHAR, vector::FLOAT[] FROM {source}"  # noqa: S608
     with opened() as connection:
         try:
-            rows = connection.execute(f"SELECT face_id, vector FROM read_parquet('{_quoted(path)}')").fetchall()  # noqa: S608
+            rows = connection.execute(query).fetchall()
+            vectors = {str(face_id): np.array(vector, dtype=np.float32) for face_id, vector in rows}
         except Exception as error:  # DuckDB has a dozen classes for files that are not what they should be
             raise InputError(f"{path} cannot be read as Parquet with face_id and vector ({_first(error)})") from error
-    vectors = {str(face_id): np.array(vector, dtype=np.float32) for face_id, vector in rows}
-    wrong = [key for key, v in vectors.items() if v.shape != (dimensions,) or not np.isfinite(v).all() or not v.any()]
+    if len(vectors) < len(rows):
+        raise InputError(f"{path} has a face id twice; export the collection again")
+    wrong = [key for key, vector in vectors.items() if not _is_embedding(vector, dimensions)]
     if wrong:
-        raise InputError(f"{path}: the embedding of {wrong[0]} is not made of {dimensions} finite numbers")
+        raise InputError(f"{path}: the embedding of {wrong[0]!a} is not made of {dimensions} numbers of length 1")
     return vectors
+
+
+def _is_embedding(vector: Vector, dimensions: int) -> bool:
+    """Of unit length, as all are: a longer one would be like everybody."""
+    return vector.shape == (dimensions,) and abs(float(np.linalg.norm(vector.astype(np.float64))) - 1) < _ABOUT_ONE
 
 
 def opened() -> "duckdb.DuckDBPyConnection":
@@ -53,7 +66,15 @@ def opened() -> "duckdb.DuckDBPyConnection":
 
 
 def _quoted(path: Path) -> str:
-    return str(path).replace("'", "''")
+    return str(path.absolute()).replace("'", "''")
+
+
+def _pattern(path: Path) -> str:
+    """That DuckDB finds this file and no other by. Raises InputError for a path that cannot be said so."""
+    found = re.sub(r"[\[*?]", r"[\g<0>]", _quoted(path))
+    if found != _quoted(path) and os.sep == "/" and "\\" in found:  # it takes the backslash for a slash then
+        raise InputError(f"{path} has a backslash and one of [ * ? in its name; rename the folder")
+    return found
 
 
 def _first(error: Exception) -> str:

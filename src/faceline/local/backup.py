@@ -5,6 +5,7 @@ The first member, `backup.json`, says when and by what it was made. The database
 databases do not know yet is announced again after a restore, as if it had just arrived.
 """
 
+import gzip
 import io
 import json
 import os
@@ -12,20 +13,27 @@ import shutil
 import sqlite3
 import tarfile
 import tempfile
+import zlib
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from faceline import __version__
+from faceline.erasure import utc
 from faceline.errors import ConflictError, InputError, StorageError
 from faceline.local.database import said
 from faceline.local.keys import TEMP_PREFIX
+from faceline.local.soundness import check_sound
 
 _ABOUT = "backup.json"
 _LEFT_OUT = ("-wal", "-shm", "-journal", ".bak", ".partial", ".lock")
 _LEVEL = 1  # photos and vectors are as small as they get
+_CHUNK = 1 << 20
+# What tarfile, gzip and json raise for bytes that somebody made up.
+_MADE_UP = (ValueError, ArithmeticError, LookupError, RecursionError)
+_UNREADABLE = (OSError, EOFError, tarfile.TarError, zlib.error, *_MADE_UP)
 
 
 def back_up(directory: Path, target: Path) -> dict[str, Any]:
@@ -54,23 +62,30 @@ def back_up(directory: Path, target: Path) -> dict[str, Any]:
 
 
 def read_about(file: Path) -> dict[str, Any]:
-    """What `backup.json` says. Raises InputError when the file is no backup of ours that this faceline reads."""
+    """What `backup.json` says, `created_at` in UTC.
+
+    Raises InputError when the file is no backup of ours that this faceline reads.
+    """
     try:
         with tarfile.open(file, "r:gz") as archive:
             first = archive.next()
             opened = archive.extractfile(first) if first and first.name == _ABOUT else None
             about = json.loads(opened.read(100_000)) if opened else {}
-    except (OSError, tarfile.TarError, ValueError, EOFError) as error:
+    except _UNREADABLE as error:
         raise InputError(f"{file} cannot be read as a backup: {error}") from error
-    if about.get("format") != 1:
+    if not isinstance(about, dict) or about.get("format") != 1:
         raise InputError(f"{file} is no backup that faceline {__version__} reads; `faceline backup` makes them")
-    return dict(about)
+    try:
+        return about | {"created_at": utc(str(about.get("created_at")))}
+    except ValueError as error:
+        raise InputError(f"{file} does not say when it was made; take a backup that `faceline backup` made") from error
 
 
 def put_back(file: Path, directory: Path, prepare: Callable[[Path], None]) -> None:
-    """Unpacks a backup beside `directory`, has it prepared there, and only then puts it in its place.
+    """Unpacks a backup beside `directory`, checks it and has it prepared there, and only then puts it in its place.
 
-    Raises ConflictError when something is in that place, InputError for what is no backup or is damaged.
+    Raises ConflictError when something is in that place, InputError for what is no backup or is damaged, StorageError
+    when there is no room for it. Nothing is left then.
     """
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
         raise ConflictError(
@@ -78,26 +93,68 @@ def put_back(file: Path, directory: Path, prepare: Callable[[Path], None]) -> No
             "backup stays forgotten"
         )
     read_about(file)
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    staging = Path(tempfile.mkdtemp(prefix=f".{directory.name}.restoring-", dir=directory.parent))
+    needed = _unpacked_bytes(file)
+    with _made(directory.parent):
+        _check_room(file, needed, directory.parent)
+        staging = Path(tempfile.mkdtemp(prefix=f".{directory.name}.restoring-", dir=directory.parent))
+        try:
+            _unpack(file, staging)
+            check_sound(staging, file)
+            prepare(staging)
+            if directory.exists():
+                directory.rmdir()
+            staging.replace(directory)
+        except BaseException:
+            shutil.rmtree(staging, ignore_errors=True)
+            raise
+
+
+@contextmanager
+def _made(folder: Path) -> Iterator[None]:
+    """The folder is there; those that had to be made for it go again when the block fails."""
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
     try:
-        _unpack(file, staging)
-        prepare(staging)
-        if directory.exists():
-            directory.rmdir()
-        staging.replace(directory)
-    except BaseException:
-        shutil.rmtree(staging, ignore_errors=True)
+        folder.mkdir(parents=True, exist_ok=True)
+        yield
+    except BaseException as error:
+        with suppress(OSError):
+            for each in missing:
+                each.rmdir()
+        if isinstance(error, OSError):
+            raise StorageError(f"cannot write {folder}: {error.strerror}; restore elsewhere with --data") from error
         raise
+
+
+def _unpacked_bytes(file: Path) -> int:
+    """Reads all of it, to the checksum and length behind the archive, which tarfile alone does not look at."""
+    total = 0
+    try:
+        with gzip.open(file) as stream, tarfile.open(fileobj=stream, mode="r:") as archive:
+            for member in archive:
+                if not (member.isreg() or member.isdir()) or member.size < 0:
+                    raise InputError(f"{file} cannot be unpacked: {member.name!a} in it is no file and no folder")
+                total += member.size
+            while stream.read(_CHUNK):
+                pass
+    except _UNREADABLE as error:
+        raise InputError(f"{file} cannot be unpacked, it is damaged: {error}; take another copy of it") from error
+    return total
+
+
+def _check_room(file: Path, needed: int, folder: Path) -> None:
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        sizes = f"{needed / 1e6:,.1f} MB, and {free / 1e6:,.1f} MB are free in {folder}"
+        raise StorageError(f"{file} unpacked has {sizes}; free some space, or restore elsewhere with --data")
 
 
 def _unpack(file: Path, staging: Path) -> None:
     try:
         with tarfile.open(file, "r:gz") as archive:
             archive.extractall(staging, filter="data")
-    except (OSError, tarfile.TarError, EOFError) as error:
+        (staging / _ABOUT).unlink()
+    except _UNREADABLE as error:
         raise InputError(f"{file} cannot be unpacked into {staging.parent}: {error}") from error
-    (staging / _ABOUT).unlink()
 
 
 def _add_all(archive: tarfile.TarFile, directory: Path, scratch: Path, target: Path) -> tuple[int, int]:

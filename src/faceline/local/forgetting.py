@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote_plus
 
-from faceline.erasure import Gone, standing
+from faceline.erasure import Gone, spelled, standing
 from faceline.gallery.concealed import concealed
 from faceline.gallery.names import user_id_of
 from faceline.local.database import Database
@@ -29,7 +30,8 @@ _CHUNK = 5000
 class Naming:
     """Whether a text says who is being forgotten: an id or an object of theirs anywhere, the name by itself.
 
-    others: names of other people that say it as a part, as `Ann Lee` says `Ann`; their mention is no mention of Ann.
+    others: names of other people. Where one says it as a part, as `Ann Lee` says `Ann`, or is the same but for case and
+    separators, as `ann`, a mention of it, in the latter case as it is spelled, is no mention of Ann.
     """
 
     gone: Gone
@@ -38,14 +40,18 @@ class Naming:
     def test(self) -> Callable[[str], bool]:
         words = {self.gone.name, user_id_of(self.gone.name), user_id_of(self.gone.name, 255)}
         name = standing(words if self.gone.everywhere else ())
-        masked = [other for other in self.others if name.search(other) and not name.fullmatch(other)]
-        mask = standing(masked) if masked else None
+        others = [other for other in self.others - {self.gone.name} if name.search(other)]
+        masked = [other for other in others if not name.fullmatch(other)]
+        masks = [standing(masked)] if masked else []
+        masks += [_as_spelled(other, self.gone.name) for other in others if name.fullmatch(other)]
         exact = [word for word in self._exact() if len(word) >= 4]  # shorter ones stand in anything
 
         def says(text: str) -> bool:
             if any(word in text for word in exact):
                 return True
-            return name.search(mask.sub(" ", text) if mask and name.search(text) else text) is not None
+            for mask in masks:
+                text = mask.sub(" ", text) if name.search(text) else text
+            return name.search(text) is not None
 
         return says
 
@@ -53,6 +59,16 @@ class Naming:
         g = self.gone
         own = g.face_ids | g.image_ids | (g.external_image_ids - {g.name}) | g.sources | keys_of(g)
         return own | {json.dumps(word)[1:-1] for word in own} | {quote_plus(word, safe="/") for word in own}
+
+
+def _as_spelled(other: str, name: str) -> re.Pattern[str]:
+    """Finds a name that differs from another only in case or separators, with its user ids, and never the other."""
+
+    def found(word: str) -> str:
+        return re.escape(word) if re.fullmatch(spelled(word), name) else spelled(word)
+
+    words = sorted({user_id_of(other), user_id_of(other, 255), other}, key=len, reverse=True)
+    return re.compile(rf"(?<![^\W_])(?:{'|'.join(map(found, words))})(?![^\W_])")
 
 
 def keys_of(gone: Gone) -> frozenset[str]:

@@ -21,6 +21,7 @@ from faceline.models.manifest import exclusive, replace_file
 from faceline.similarity import Calibration, Cohort
 from faceline.types import Vector
 
+_UNREADABLE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
 _FOLDER = "calibrations"
 
 
@@ -91,7 +92,7 @@ def from_bytes(content: bytes, dimensions: int, source: str) -> Installed:
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as archive:
             return _installed(archive, dimensions)
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except (TypeError, RuntimeError, *_UNREADABLE) as error:
         raise ModelError(
             f"{source} is damaged ({error}); delete it, or make it again with `faceline evaluate --install`"
         ) from error

@@ -12,10 +12,12 @@ import httpx
 
 from faceline.notices import Delivery, NotToldError, TargetGoneError
 from faceline.notify.cloudevents import CONTENT_TYPE, encoded
+from faceline.notify.exchange import Exchange
 from faceline.targets import Target, secret_bytes
 
 _GONE = 410
 _LONGEST_WAIT_S = 86_400.0
+_PHRASE_LENGTH = 100
 
 
 def signature(keys: Sequence[bytes], message_id: str, timestamp: int, body: bytes) -> str:
@@ -29,13 +31,17 @@ class WebhookSender:
     """Implements `notices.Sender`. source: the events', see `cloudevents.event`. now: Unix time in seconds.
 
     Redirects are not followed: they would bring people's data somewhere that nobody named. Only the answer's status and
-    headers are read. No message has the address in it: tokens may be part of its path.
+    headers are read, and they must all be there within the target's timeout_s. No message has the address in it: tokens
+    may be part of its path.
     """
 
     def __init__(self, target: Target, source: str, now: Callable[[], float] = time.time) -> None:
         self._url, self._source, self._now = target.url, source, now
         self._keys = [secret_bytes(secret, target.name) for secret in target.secrets]
-        self._client = httpx.Client(timeout=target.timeout_s, follow_redirects=False)
+        self._timeout_s = target.timeout_s
+        # A connection for each, so that each can be ended.
+        limits = httpx.Limits(max_keepalive_connections=0)
+        self._client = httpx.Client(timeout=target.timeout_s, follow_redirects=False, limits=limits)
 
     def send(self, delivery: Delivery) -> None:
         body = encoded(delivery.notice, delivery.message_id, self._source)
@@ -48,13 +54,15 @@ class WebhookSender:
             "webhook-signature": signature(self._keys, delivery.message_id, timestamp, body),
         }
         try:
-            with self._client.stream("POST", self._url, content=body, headers=headers) as answer:
-                self._check(answer)
+            request = self._client.build_request("POST", self._url, content=body, headers=headers)
+            self._check(Exchange(self._client, request).answer(self._timeout_s))
+        except (TimeoutError, httpx.TimeoutException) as error:
+            raise NotToldError(f"no whole answer within {self._timeout_s:g} s") from error
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise NotToldError(f"no answer: {type(error).__name__}") from error
 
     def idle(self) -> None:
-        """Nothing: a connection that the other side closed is opened again."""
+        """Nothing: each message is a connection of its own."""
 
     def close(self) -> None:
         self._client.close()
@@ -62,7 +70,7 @@ class WebhookSender:
     def _check(self, answer: httpx.Response) -> None:
         if answer.is_success:
             return
-        reason = f"it answered {answer.status_code} {answer.reason_phrase}".rstrip()
+        reason = f"it answered {answer.status_code} {_shown(answer.reason_phrase)}".rstrip()
         if answer.status_code == _GONE:
             raise TargetGoneError(reason)
         if answer.is_redirect:
@@ -77,7 +85,12 @@ class WebhookSender:
             return min(float(said), _LONGEST_WAIT_S)
         try:
             when = parsedate_to_datetime(said)
-        except ValueError:
+            seconds = (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp() - self._now()
+        except (ValueError, OverflowError):
             return None
-        seconds = (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp() - self._now()
         return min(max(seconds, 0.0), _LONGEST_WAIT_S)
+
+
+def _shown(phrase: str) -> str:
+    """It goes to logs and terminals, and a stranger wrote it."""
+    return "".join(letter for letter in phrase if letter.isprintable())[:_PHRASE_LENGTH]

@@ -3,12 +3,17 @@
 import csv
 import re
 import threading
+from collections.abc import Iterable
 from pathlib import PurePosixPath
+from re import _parser  # type: ignore[attr-defined]  # what a pattern consists of; Python says it nowhere else
+from typing import Any
 
 from faceline.errors import InputError, NotFoundError, SettingError
 from faceline.ports import ObjectStore
 
 _MAX_MANIFEST_BYTES = 500_000_000
+_NAME_LENGTH = 255  # of a key's last part, at most (local/keys.py)
+_MAX_WAYS = _NAME_LENGTH**3  # about a second for the worst of names
 _Row = tuple[str, str | None]  # a customer and the reference to their consent
 
 
@@ -23,7 +28,8 @@ class Customers:
     group, or the whole of what it finds, is the customer; empty: none. Where neither says anything it is what stands
     before the last underscore.
 
-    Thread-safe. Raises SettingError for a pattern that is no regular expression.
+    Thread-safe. Raises SettingError for a pattern that is no regular expression, or that could try a name in too many
+    ways: whoever uploads chooses names, and nothing else runs while `re` searches.
     """
 
     def __init__(self, objects: ObjectStore, bucket: str, manifest: str = "", pattern: str = "") -> None:
@@ -85,9 +91,43 @@ def _read(data: bytes) -> dict[str, _Row]:
 
 def _compiled(pattern: str) -> re.Pattern[str]:
     try:
-        return re.compile(pattern)
-    except re.error as error:
+        compiled = re.compile(pattern)
+        ways = _ways(_parser.parse(pattern))
+    except (re.error, RecursionError, OverflowError) as error:
         raise SettingError(
             f"matching_customer = {pattern}: not a regular expression ({error}); "
             "write one that finds the customer in an image's name, such as ^([A-Z]+)-"
         ) from error
+    if ways > _MAX_WAYS:
+        raise SettingError(
+            f"matching_customer = {pattern}: there are names that it would be tried on for hours; write at most three "
+            "of *, + and {m,n}, none within what is repeated, and end it behind the customer, such as ^([A-Z]+)-"
+        )
+    return compiled
+
+
+def _ways(items: Iterable[tuple[Any, Any]]) -> int:
+    """In how many ways a parsed pattern could be laid over a name: an upper bound of how often `re` tries again.
+
+    items: as `re._parser` has them, (operation, arguments). More than _MAX_WAYS is told as one more.
+    """
+    ways = 1
+    for operation, arguments in items:
+        ways = min(ways * _ways_of(str(operation), arguments), _MAX_WAYS + 1)
+    return ways
+
+
+def _ways_of(operation: str, arguments: Any) -> int:
+    match operation:
+        case "MAX_REPEAT" | "MIN_REPEAT" | "POSSESSIVE_REPEAT":
+            least, most = (min(int(count), _NAME_LENGTH) for count in arguments[:2])
+            return int((most - least + 1) * _ways(arguments[2]) ** most)
+        case "BRANCH":
+            return sum(map(_ways, arguments[1]))
+        case "GROUPREF_EXISTS":
+            return sum(_ways(each or ()) for each in arguments[1:])
+        case "SUBPATTERN" | "ASSERT" | "ASSERT_NOT":
+            return _ways(arguments[-1])
+        case "ATOMIC_GROUP":
+            return _ways(arguments)
+    return 1

@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import Any
 
+from faceline.config import Settings
 from faceline.engine.analyzer import Analyzer, Wanted
-from faceline.errors import InputError, NotFoundError
+from faceline.errors import InputError, NotFoundError, SettingError
 from faceline.events import ObjectCreated
 from faceline.gallery.collection import Collection
 from faceline.gallery.enrolment import Outcome, Photo
@@ -35,6 +36,18 @@ class Places:
     input_prefix: str
     processed_prefix: str
     enroll_prefix: str
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Places":
+        """Raises SettingError for prefixes that cannot be told apart: results would be taken for photos."""
+        s = settings
+        prefixes = {name: getattr(s, name) for name in ("input_prefix", "processed_prefix", "enroll_prefix")}
+        for name, prefix in prefixes.items():
+            if not prefix.endswith("/"):
+                raise SettingError(f"{name} is {prefix!r}; it must be a folder that ends with /")
+            if any(prefix.startswith(other) for key, other in prefixes.items() if key != name):
+                raise SettingError(f"{name} {prefix!r} lies within another prefix; the three must be apart: {prefixes}")
+        return cls(s.input_bucket, s.input_prefix, s.processed_prefix, s.enroll_prefix)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,14 +2,14 @@
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from faceline.erasure import Gone
-from faceline.errors import FacelineError, NotFoundError
-from faceline.gallery.keeping import Kept, Retention
+from faceline.errors import NotFoundError
+from faceline.gallery.keeping import MAX_DAYS, Kept, Retention
 from faceline.gallery.ports import FaceRecords
 from faceline.ports import ObjectStore
 from faceline.types import FaceRecord
@@ -64,7 +64,7 @@ class Expiry:
         return done
 
     def _before(self, days: float) -> str:
-        return (self.now() - timedelta(days=days)).isoformat(timespec="milliseconds")
+        return (self.now() - timedelta(days=min(days, MAX_DAYS))).isoformat(timespec="milliseconds")
 
     def _faces(self, collection: str, before: str) -> tuple[int, int]:
         """Who has no younger face is forgotten; of others only the old faces go."""
@@ -121,9 +121,9 @@ class Expiry:
 
 @dataclass(frozen=True, slots=True)
 class Hourly:
-    """Runs something once an hour, and when it starts."""
+    """Runs something once an hour, and when it starts. work: says how many of what it deleted."""
 
-    work: Callable[[], object]
+    work: Callable[[], Mapping[str, int]]
     every_s: float = _EVERY_S
 
     def run(self, stop: threading.Event) -> None:
@@ -131,7 +131,8 @@ class Hourly:
         while not stop.is_set():
             try:
                 done = self.work()
-                _log.info("expired", extra={"done": done})
-            except FacelineError:
+                if any(done.values()):
+                    _log.info("expired", extra={"done": done})
+            except Exception:  # noqa: BLE001 (whatever it was, the next hour must come)
                 _log.exception("what has been kept long enough could not be deleted; tried again in an hour")
             stop.wait(self.every_s)

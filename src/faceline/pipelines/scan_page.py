@@ -7,6 +7,8 @@ from importlib.resources import files
 
 from PIL import Image
 
+from faceline.errors import ImageError
+from faceline.image_headers import naming
 from faceline.pipelines.markup import Markup, element, page
 from faceline.pipelines.scanning import Group, Scan, Shown, TwoNames, TwoPeople
 from faceline.similarity import MAX_SIMILARITY, rate_at_similarity
@@ -112,16 +114,21 @@ def _face(face: Shown, picture: Picture, name: str) -> Markup:
 
 
 def _picture(jpeg: bytes | None, source: str) -> Markup:
-    if jpeg is None:
+    small = _small(jpeg) if jpeg else None
+    if small is None:
         return element("div", "no crop kept", class_="missing")
-    data = base64.b64encode(_small(jpeg)).decode("ascii")
+    data = base64.b64encode(small).decode("ascii")
     return element("img", src=f"data:image/jpeg;base64,{data}", alt=f"face of {source}", loading="lazy")
 
 
-def _small(jpeg: bytes) -> bytes:
-    with Image.open(io.BytesIO(jpeg), formats=("JPEG",)) as image:
-        image.draft("RGB", (_SIDE_PX, _SIDE_PX))
-        small = image.convert("RGB")
+def _small(jpeg: bytes) -> bytes | None:
+    """None for what cannot be decoded: one damaged crop is no reason to show no page."""
+    try:
+        with naming("crop", "JPEG"), Image.open(io.BytesIO(jpeg), formats=("JPEG",)) as image:
+            image.draft("RGB", (_SIDE_PX, _SIDE_PX))
+            small = image.convert("RGB")
+    except ImageError:
+        return None
     small.thumbnail((_SIDE_PX, _SIDE_PX))
     stream = io.BytesIO()
     small.save(stream, "JPEG", quality=80)
