@@ -18,6 +18,7 @@ _ROW_FUNCTIONS = frozenset(
     ("summary", "duckdb_columns", "duckdb_functions", "duckdb_keywords", "duckdb_schemas", "duckdb_tables")
 ) | frozenset(("duckdb_types", "duckdb_views", "pragma_table_info", "pragma_version", "pg_timezone_names"))  # fmt: skip
 _DEPTH = "depth limit"  # DuckDB's own refusal names a setting that nobody can set here
+_DEEPEST = 800  # levels of JSON, two or three for each of an expression's
 _TOO_DEEP = "the query is nested too deeply; write lists (IN, list_sum) instead of long chains, or steps (WITH)"
 _SAY = "a query is one SELECT (or SHOW, DESCRIBE, SUMMARIZE, VALUES)"
 
@@ -51,12 +52,13 @@ def _check(node: dict[str, Any]) -> None:
 
 
 def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
-    """All objects within, without recursion: a query may be nested deeply."""
-    waiting = [tree]
+    """All objects within. Raises UsageError for one that is nested more deeply than every Python can read."""
+    waiting = [(tree, 0)]
     while waiting:
-        node = waiting.pop()
+        node, depth = waiting.pop()
+        if depth > _DEEPEST:
+            raise UsageError(_TOO_DEEP)
         if isinstance(node, dict):
             yield node
-            waiting += node.values()
-        elif isinstance(node, list):
-            waiting += node
+        if isinstance(node, dict | list):
+            waiting += [(each, depth + 1) for each in (node.values() if isinstance(node, dict) else node)]
