@@ -10,7 +10,6 @@ from faceline.cli.output import note, progress_bar
 from faceline.errors import ConflictError, InputError, ModelError, UsageError
 from faceline.gallery.ports import NewFace
 from faceline.interchange.arrivals import Arrival, take_in
-from faceline.interchange.compreface import CompreFace
 from faceline.interchange.folders import face_folder
 from faceline.interchange.open_files import Exported, read_folder, write_folder
 from faceline.interchange.rekognition_manifest import arrivals as manifest_arrivals
@@ -34,6 +33,8 @@ def import_folder(app: App, folder: Path, name: str, shown: bool) -> Enrolment:
 
 def import_compreface(app: App, url: str, key: str, name: str, shown: bool) -> Enrolment:
     """All examples of a CompreFace service."""
+    from faceline.interchange.compreface import CompreFace  # noqa: PLC0415 (other commands start faster without httpx)
+
     server = CompreFace(url, key, app.settings.max_image_bytes)
     try:
         examples = server.examples()
