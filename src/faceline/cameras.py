@@ -22,14 +22,14 @@ from urllib.parse import SplitResult, urlsplit
 import numpy as np
 
 from faceline import videos
-from faceline.errors import FacelineError, MissingExtraError, UsageError, VideoError, VideoLimitError
+from faceline.errors import UsageError, VideoError
 from faceline.types import Frame
 from faceline.video import messages
 from faceline.video.live_process import live_process
 from faceline.video.live_request import PROTOCOLS, LiveRequest
-from faceline.video.messages import Failure, FrameHead, GarbledError, Kind, Reason
+from faceline.video.messages import FrameHead, GarbledError, Kind
 from faceline.video.process import DecoderProcess, GoneError, SilentError
-from faceline.videos import INSTALL, Sampling, VideoFrame, VideoLimits
+from faceline.videos import Sampling, VideoFrame, VideoLimits
 
 _GRACE_S = 5.0  # for a Python to start, and to say itself that the camera is silent
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
@@ -118,7 +118,7 @@ class _Reading:
                 case Kind.FRAME:
                     return self._filled(messages.frame_head(body, self.limits.decode_pixels))
                 case Kind.ERROR:
-                    raise _error(self.name, messages.failure(body))
+                    raise videos.error_of(self.name, messages.failure(body), "watching cameras")
                 case Kind.END:
                     return None
             # It sends something, but nothing to see: the key frame that all waits for may take a while to come.
@@ -129,21 +129,10 @@ class _Reading:
         rows = np.empty((head.height, head.stride), np.uint8)
         self.reader.fill(rows.data.cast("B"))
         pixels = rows[:, : 3 * head.width].reshape(head.height, head.width, 3)
-        turned = np.rot90(pixels, -head.turns)
-        upright = np.ascontiguousarray(turned[:, ::-1] if head.mirrored else turned)
+        upright = videos.upright(pixels, head.turns, head.mirrored)
         width, height = (head.full_height, head.full_width) if head.turns % 2 else (head.full_width, head.full_height)
         frame = Frame(upright, width, height, self.name)
         return VideoFrame(frame, min(head.time_s, time.monotonic()), head.number)
-
-
-def _error(name: str, failure: Failure) -> FacelineError:
-    match failure.reason:
-        case Reason.NO_READER:
-            return MissingExtraError(f"{name}: watching cameras needs PyAV ({failure.text}); {INSTALL}")
-        case Reason.LIMIT:
-            return VideoLimitError(f"{name}: {failure.text}")
-        case _:
-            return VideoError(f"{name}: {failure.text}")
 
 
 def _request(camera: Camera, limits: VideoLimits, per_second: float) -> LiveRequest:

@@ -42,14 +42,6 @@ class Forgets(Protocol):
         ...
 
 
-class NamedObjects(Protocol):
-    """A store whose objects are somebody's by their name, such as a customer's images."""
-
-    def of(self, name: str) -> Iterable[tuple[str, str]]:
-        """The bucket and key of each object of theirs."""
-        ...
-
-
 def utc(text: str) -> str:
     """An ISO 8601 time as receipts and the audit log have it, UTC where it names no zone, so that texts compare as
     times. Raises ValueError when it is none.

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -93,3 +94,8 @@ def json_objects(path: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
         if not isinstance(row, dict):
             raise InputError(f"{path}: line {number} must be an object")
         yield number, row
+
+
+def as_pattern(name: str) -> str:
+    """What finds the file of this name and no other, where names are taken for patterns, as DuckDB does."""
+    return re.sub(r"[\[*?]", r"[\g<0>]", name)

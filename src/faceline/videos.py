@@ -176,14 +176,14 @@ class _Source:
         self.decoder.fill(rows.data.cast("B"))
         pixels = rows[:, : 3 * head.width].reshape(head.height, head.width, 3)
         width, height = (head.full_height, head.full_width) if head.turns % 2 else (head.full_width, head.full_height)
-        frame = Frame(_upright(pixels, head.turns, head.mirrored), width, height, self.name)
+        frame = Frame(upright(pixels, head.turns, head.mirrored), width, height, self.name)
         return VideoFrame(frame, head.time_s, head.number)
 
     def _next(self) -> tuple[Kind, bytes]:
         while True:
             kind, body = self.decoder.message()
             if kind is Kind.ERROR:
-                raise _error(self.name, messages.failure(body))
+                raise error_of(self.name, messages.failure(body), "reading videos")
             if kind is not Kind.ALIVE:
                 return kind, body
 
@@ -205,10 +205,11 @@ INSTALL = "pip install av"
 _CONVERT = "convert the clip (`ffmpeg -i IN -c:v libx264 OUT.mp4`)"
 
 
-def _error(name: str, failure: Failure) -> FacelineError:
+def error_of(name: str, failure: Failure, doing: str) -> FacelineError:
+    """What a reading process said, about the clip or camera of this name. doing: what cannot be done without PyAV."""
     match failure.reason:
         case Reason.NO_READER:
-            return MissingExtraError(f"{name}: reading videos needs PyAV ({failure.text}); {INSTALL}")
+            return MissingExtraError(f"{name}: {doing} needs PyAV ({failure.text}); {INSTALL}")
         case Reason.LIMIT:
             return VideoLimitError(f"{name}: {failure.text}")
         case Reason.DAMAGED:
@@ -217,7 +218,8 @@ def _error(name: str, failure: Failure) -> FacelineError:
             return VideoError(f"{name}: {failure.text}")
 
 
-def _upright(pixels: Pixels, turns: int, mirrored: bool) -> Pixels:
+def upright(pixels: Pixels, turns: int, mirrored: bool) -> Pixels:
+    """Turned back by quarters, mirrored where the container says so."""
     turned = np.rot90(pixels, -turns)
     return np.ascontiguousarray(turned[:, ::-1] if mirrored else turned)
 

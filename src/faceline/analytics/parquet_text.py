@@ -1,10 +1,10 @@
 """Parquet files as text, for those who look for a word in them: its pages are compressed."""
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from faceline.errors import MissingExtraError, StorageError
+from faceline.files import as_pattern
 
 _ROWS = 2000
 
@@ -20,8 +20,7 @@ def parquet_text(path: Path) -> Iterator[str]:
         raise MissingExtraError("reading Parquet needs DuckDB: pip install duckdb") from error
     with duckdb.connect(":memory:", config={"threads": 1}) as connection:
         try:
-            pattern = re.sub(r"[\[*?]", r"[\g<0>]", str(path))  # DuckDB takes names of files for patterns
-            cursor = connection.execute("SELECT * FROM read_parquet(?)", [pattern])
+            cursor = connection.execute("SELECT * FROM read_parquet(?)", [as_pattern(str(path))])
             while rows := cursor.fetchmany(_ROWS):
                 for row in rows:
                     yield from _texts(row)

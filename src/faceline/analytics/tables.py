@@ -1,7 +1,6 @@
 """DuckDB in memory with the tables of `views`, and how they are filled. Nothing is ever spilled to the disk."""
 
 import json
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -14,6 +13,7 @@ from faceline.analytics.messages import Listing, Rows
 from faceline.analytics.views import STAMP, UNREADABLE, statements, structure
 from faceline.erasure import spelled
 from faceline.errors import StorageError
+from faceline.files import as_pattern
 
 _SAME = " AND ".join(f"part.{column} = now.{column}" for column in ("bucket", "key", *STAMP))
 _MAX_THREADS = 4
@@ -131,7 +131,7 @@ def _text(value: str) -> str:
 
 def _pattern(path: Path) -> str:
     """DuckDB takes names of files for patterns."""
-    return _text(re.sub(r"[\[*?]", r"[\g<0>]", str(path)))
+    return _text(as_pattern(str(path)))
 
 
 def _patterns(words: Sequence[str]) -> Iterator[str]:

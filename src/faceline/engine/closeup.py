@@ -7,10 +7,10 @@ looked at once more with its edges drawn out, small, for large faces only; that 
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
 from faceline.engine.detector import Detections, Detector
 from faceline.engine.pyramid import Pyramid
+from faceline.geometry import iou
 from faceline.types import Frame
 
 _FILLS = 0.8  # of the picture's shorter side: with a tenth of the face's side around it nothing is off
@@ -48,17 +48,9 @@ def _with_border(detector: Detector, frame: Frame, pyramid: Pyramid, level: int,
 
 def _joined(found: Detections, again: Detections) -> Detections:
     """What was found again in the place of what is the same face, or a part of it."""
-    kept = np.array([not _same(box, again.boxes).any() for box in found.boxes], dtype=bool)
+    kept = ~(iou(found.boxes, again.boxes) > _SAME).any(axis=1)
     return Detections(
         np.concatenate([again.boxes, found.boxes[kept]]),
         np.concatenate([again.landmarks, found.landmarks[kept]]),
         np.concatenate([again.confidences, found.confidences[kept]]),
     )
-
-
-def _same(box: NDArray[np.floating], others: NDArray[np.floating]) -> NDArray[np.bool_]:
-    sides = np.minimum(box[2:], others[:, 2:]) - np.maximum(box[:2], others[:, :2])
-    shared = np.maximum(sides, 0).prod(axis=1)
-    areas = (box[2:] - box[:2]).prod() + (others[:, 2:] - others[:, :2]).prod(axis=1)
-    same: NDArray[np.bool_] = shared > _SAME * (areas - shared)
-    return same

@@ -1,7 +1,6 @@
 """Embeddings in Parquet, written and read by DuckDB: `face_id` VARCHAR, `person` VARCHAR, `vector` FLOAT[]."""
 
 import os
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from faceline.errors import InputError, MissingExtraError
+from faceline.files import as_pattern
 from faceline.types import FaceRecord, Vector
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def _quoted(path: Path) -> str:
 
 def _pattern(path: Path) -> str:
     """That DuckDB finds this file and no other by. Raises InputError for a path that cannot be said so."""
-    found = re.sub(r"[\[*?]", r"[\g<0>]", _quoted(path))
+    found = as_pattern(_quoted(path))
     if found != _quoted(path) and os.sep == "/" and "\\" in found:  # it takes the backslash for a slash then
         raise InputError(f"{path} has a backslash and one of [ * ? in its name; rename the folder")
     return found

@@ -193,14 +193,15 @@ def _is_known(connection: sqlite3.Connection, collection: str, name: str) -> boo
 
 def _record(row: Row) -> FaceRecord:
     try:
-        return _parsed(row)
+        return record_of(row)
     except (ValueError, TypeError) as error:
         raise StorageError(
             f"the face record {row[0]} is damaged ({error}); put a backup of the database in its place"
         ) from error
 
 
-def _parsed(row: Row) -> FaceRecord:
+def record_of(row: Row) -> FaceRecord:
+    """row: as `_FACE` has its columns, up to the image's height."""
     face_id, image_id, person, external_image_id, source, box, landmarks, confidence, quality, vector = row[:10]
     brightness, sharpness, size_px, reasons = json.loads(quality)
     return FaceRecord(

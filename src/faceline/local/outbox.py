@@ -94,14 +94,6 @@ class SqliteOutbox:
             _deliver(connection, message_id, chosen, self._now())
         return True
 
-    def put_for(self, notice: Notice, target: str) -> str:
-        """As `put`, for one target, whatever the rules say; returns the message's id."""
-        message_id = message_id_of(notice.notice_id)
-        with self._database.transaction() as connection:
-            _insert(connection, message_id, notice, self._now())
-            _deliver(connection, message_id, [target], self._now())
-        return message_id
-
     def claim(self, target: str, lease_s: float) -> Delivery | None:
         """The delivery that waits longest, for the caller alone until the lease ends."""
         now = self._now()

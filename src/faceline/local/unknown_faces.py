@@ -7,12 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from faceline.gallery.ports import Crop, NewFace
-from faceline.local.database import Database, Row
+from faceline.local.database import Database
+from faceline.local.face_records import record_of
 from faceline.local.review_traces import of_unknown
-from faceline.types import BoundingBox, Embedding, FaceRecord, Landmarks, Quality
+from faceline.types import FaceRecord
 
-_COLUMNS = """face_id, image_id, source, box, landmarks, confidence, quality, model, vector, image_width, image_height,
-              seen_at"""
+_COLUMNS = """face_id, image_id, NULL, NULL, source, box, landmarks, confidence, quality, vector, seen_at, model,
+              image_width, image_height"""  # as `record_of` takes them
 _OLDEST = """face_id IN (SELECT face_id FROM unknown_faces WHERE collection = ?
                          ORDER BY seen_at DESC, face_id LIMIT -1 OFFSET ?)"""
 
@@ -37,7 +38,7 @@ class SqliteUnknownFaces:
 
     def all(self, collection: str) -> Sequence[FaceRecord]:
         sql = f"SELECT {_COLUMNS} FROM unknown_faces WHERE collection = ? ORDER BY seen_at, face_id"  # noqa: S608 (ours)
-        return [_record(row) for row in self._database.rows(sql, (collection,))]
+        return [record_of(row) for row in self._database.rows(sql, (collection,))]
 
     def crop(self, collection: str, face_id: str) -> Crop | None:
         sql = """SELECT jpeg, crop_landmarks FROM unknown_faces
@@ -88,22 +89,3 @@ def _insert(connection: sqlite3.Connection, collection: str, face: NewFace) -> N
     }
     sql = f"INSERT INTO unknown_faces ({', '.join(values)}) VALUES (:{', :'.join(values)})"  # noqa: S608 (our own words)
     connection.execute(sql, values)
-
-
-def _record(row: Row) -> FaceRecord:
-    face_id, image_id, source, box, landmarks, confidence, quality, model, vector, width, height, seen_at = row
-    brightness, sharpness, size_px, reasons = json.loads(quality)
-    return FaceRecord(
-        face_id=face_id,
-        image_id=image_id,
-        person=None,
-        external_image_id=None,
-        source=source,
-        box=BoundingBox(*json.loads(box)),
-        landmarks=Landmarks.from_array(np.array(json.loads(landmarks), dtype=np.float32)),
-        confidence=confidence,
-        quality=Quality(brightness, sharpness, size_px, tuple(reasons)),
-        embedding=Embedding(np.frombuffer(vector, dtype="<f4").astype(np.float32), model),
-        created_at=seen_at,
-        image_size=None if width is None else (width, height),
-    )
