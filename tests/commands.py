@@ -139,10 +139,18 @@ class Up:
         assert found, self.out
         return int(found[1])
 
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def key(self) -> str:
+        return (self.data / "admin.key").read_text().strip()
+
     def ask(self, method: str, path: str, body: bytes | None = None, key: str | None = None) -> tuple[int, bytes]:
         """key: instead of the one in admin.key."""
         connection = HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_S)
-        key = key if key is not None else (self.data / "admin.key").read_text().strip()
+        key = key if key is not None else self.key
         try:
             connection.request(method, path, body, {"Authorization": f"Bearer {key}"})
             response = connection.getresponse()

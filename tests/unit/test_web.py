@@ -257,5 +257,3 @@ class TestProblems:
             "queue": {"visible": 1, "in_flight": 0, "dead": 0},
         }
 
-    def test_the_welcome_names_the_paths_but_no_person(self, client: Client) -> None:
-        assert b"/records" in client.ask("GET", "/", {}).body

@@ -7,10 +7,11 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from faceline.api_keys import ApiScope, Caller
 from faceline.web.problems import problem
 
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
-_OPEN_PATHS = frozenset({"/", "/healthz", "/readyz"})
+_OPEN_PATHS = frozenset({"/healthz", "/readyz"})
 
 
 class Access:
@@ -28,6 +29,7 @@ class Access:
             if refusal:
                 await refusal(scope, receive, send)
                 return
+            scope.setdefault("state", {})["caller"] = Caller("admin", ApiScope.ADMIN)
         await self._app(scope, receive, send)
 
     def _refusal(self, path: str, headers: Headers) -> ASGIApp | None:

@@ -12,14 +12,15 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
-from starlette.routing import Route
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import BaseRoute, Route
 
-from faceline import __version__
 from faceline.app import App
 from faceline.errors import FacelineError, UsageError
 from faceline.ports import ObjectInfo, RecordQuery
+from faceline.web import openapi, operations, pages
 from faceline.web.access import Access
+from faceline.web.api.operations import OPERATIONS
 from faceline.web.frames import Frames
 from faceline.web.problems import faceline_error, gone, http_error, problem
 from faceline.web.queues import Queues
@@ -27,21 +28,6 @@ from faceline.web.uploads import IN_MEMORY, received
 
 Handler = Callable[[Request], Awaitable[Response]]
 _QUERY = ("image", "person", "since", "until", "status")
-_WELCOME = f"""faceline {__version__} is up.
-
-PUT  /buckets/{{bucket}}/{{key}}    upload a photo
-GET  /buckets/{{bucket}}/{{key}}    read an object, e.g. processed/….json
-GET  /buckets/{{bucket}}?prefix=   list objects
-GET  /records                    what was found, a row a face
-POST /frames                     look for a face in a frame; the answer comes by a queue
-GET  /queues/{{name}}/messages     receive from it; /queues/{{name}}/events tells
-GET  /healthz, /readyz           state
-
-POST /                           the Amazon Rekognition face API: boto3.client("rekognition", endpoint_url=…)
-
-All but the state and the last need `Authorization: Bearer <key>`; the key is in the data directory's admin.key.
-Requests to the Rekognition API are signed with a key of the data directory's credentials file.
-"""
 
 
 def create(app: App, key: str, announce: Callable[[ObjectInfo], Any], rekognition: Handler | None = None) -> Starlette:
@@ -51,8 +37,7 @@ def create(app: App, key: str, announce: Callable[[ObjectInfo], Any], rekognitio
     gives has `state.queues`, whose `close` ends the requests that wait for messages.
     """
     endpoints = _Endpoints(app, announce)
-    routes = [
-        Route("/", endpoints.welcome),
+    routes: list[BaseRoute] = [
         Route("/healthz", endpoints.health),
         Route("/readyz", endpoints.ready),
         Route("/records", endpoints.records),
@@ -63,6 +48,9 @@ def create(app: App, key: str, announce: Callable[[ObjectInfo], Any], rekognitio
     ]
     queues = Queues(app)
     routes += [*Frames(app).routes(), *queues.routes()]
+    routes += operations.routes(OPERATIONS, app)
+    routes.append(Route("/openapi.json", endpoints.openapi))
+    routes += pages.routes(app, pages.Templates())
     if rekognition is not None:
         routes.append(Route("/", rekognition, methods=["POST"]))
     handlers = {FacelineError: faceline_error, HTTPException: http_error, ClientDisconnect: gone}
@@ -75,8 +63,8 @@ class _Endpoints:
     def __init__(self, app: App, announce: Callable[[ObjectInfo], Any]) -> None:
         self._app, self._announce = app, announce
 
-    async def welcome(self, request: Request) -> Response:
-        return PlainTextResponse(_WELCOME)
+    async def openapi(self, request: Request) -> Response:
+        return JSONResponse(openapi.document(OPERATIONS))
 
     async def health(self, request: Request) -> Response:
         return JSONResponse({"status": "ok"})

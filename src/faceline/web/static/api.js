@@ -1,0 +1,66 @@
+// Requests to the API. Every failure becomes a Problem with a sentence for people.
+
+const meta = (name) => document.querySelector(`meta[name="${name}"]`)?.content ?? "";
+
+export const collection = meta("collection");
+export const matchingCollection = meta("matching-collection");
+export const scope = meta("scope"); // read, enroll or admin
+export const mayEnroll = scope !== "read";
+export const mayAll = scope === "admin";
+
+export class Problem extends Error {
+  constructor(status, title, detail) {
+    super(detail || title);
+    this.status = status;
+    this.title = title;
+  }
+}
+
+/** A path with its parts escaped: path`/api/v1/collections/${name}/people`. */
+export const path = (parts, ...values) =>
+  parts.reduce((text, part, i) => text + encodeURIComponent(values[i - 1]) + part);
+
+/** A query string of what is neither null, undefined nor empty. */
+export function query(parameters) {
+  const given = Object.entries(parameters).filter(([, value]) => value !== null && value !== undefined && value !== "");
+  const text = new URLSearchParams(given).toString();
+  return text && `?${text}`;
+}
+
+/** The answer's JSON, or null. body: an object becomes JSON; a File, Blob or FormData goes as it is. */
+export async function ask(method, url, body, { signal } = {}) {
+  const response = await send(method, url, body, signal);
+  return response.status === 204 ? null : response.json();
+}
+
+export async function send(method, url, body, signal) {
+  const headers = { Accept: "application/json" };
+  if (method !== "GET") headers["X-Faceline-CSRF"] = meta("csrf");
+  const plain = body === undefined || body instanceof Blob || body instanceof FormData;
+  if (!plain) headers["Content-Type"] = "application/json";
+  else if (body instanceof Blob) headers["Content-Type"] = "application/octet-stream";
+  let response;
+  try {
+    response = await fetch(url, { method, headers, body: plain ? body : JSON.stringify(body), signal });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Problem(0, "No answer", "faceline does not answer; is it still running?");
+  }
+  if (response.status === 401) {
+    location.assign(`/login${query({ next: location.pathname + location.search })}`);
+    return new Promise(() => {}); // the page is being left
+  }
+  if (!response.ok) throw await problemOf(response);
+  return response;
+}
+
+async function problemOf(response) {
+  try {
+    const { title, detail } = await response.json();
+    return new Problem(response.status, title, detail);
+  } catch {
+    return new Problem(response.status, response.statusText, `The answer was ${response.status}.`);
+  }
+}
+
+export const get = (url, options) => ask("GET", url, undefined, options);
