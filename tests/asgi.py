@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -40,9 +41,12 @@ class Client:
     app: App
     announced: list[ObjectInfo] = field(default_factory=list)
     rekognition: Handler | None = None
+    address: str = "127.0.0.1"  # of who asks
+    reached: str = "127.0.0.1"  # our address that they came to
+    announce: Callable[[ObjectInfo], object] | None = None  # instead of keeping them
 
     def __post_init__(self) -> None:
-        self._web = create(self.app, KEY, self.announced.append, self.rekognition)
+        self._web = create(self.app, KEY, self.announce or self.announced.append, self.rekognition)
 
     def ask(
         self,
@@ -64,8 +68,8 @@ class Client:
             "query_string": query,
             "root_path": "",
             "headers": [(name.encode(), value.encode("latin-1")) for name, value in given.items()],
-            "server": ("127.0.0.1", 8765),
-            "client": ("127.0.0.1", 50000),
+            "server": (self.reached, 8765),
+            "client": (self.address, 50000),
         }
         return asyncio.run(self._call(scope, chunks or [b""]))
 

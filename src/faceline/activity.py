@@ -35,7 +35,8 @@ class SeenEmotion:
 
 @dataclass(frozen=True, slots=True)
 class SeenFace:
-    """A face of an entry. status: matched, unknown, ambiguous, detected. person: the name, for a match.
+    """A face of an entry. status: matched, unknown, ambiguous, detected, or forgotten with whom it was. person: the
+    name that they had then, for a match.
 
     similarity: of the best candidate, 0–100; None where nobody was searched. confidence: the detector's, 0–100.
     box: None where there is no picture to show it in. first_s, last_s: in a clip, seconds since its start.
@@ -84,8 +85,10 @@ class Entry:
 class ActivityQuery:
     """All conditions that are given must hold, those on faces for one and the same face.
 
-    person: a name. status: of a face, or `none` for entries without faces, or `error`. min_similarity, max_similarity:
-    inclusive. since, until: of uploaded_at; since is inclusive, until exclusive. before, after: positions, exclusive.
+    person: a name; or_called: others that will do, as they were called before. status: of a face, or `none` for
+    entries with neither faces nor an error, or `error`. since, until:
+    of uploaded_at; since is inclusive, until exclusive. min_similarity, max_similarity: inclusive. before, after:
+    positions, exclusive.
     """
 
     kind: Kind | None = None
@@ -100,6 +103,7 @@ class ActivityQuery:
     before: int | None = None
     after: int | None = None
     limit: int = 50
+    or_called: tuple[str, ...] = ()
 
 
 class Activity(Protocol):
@@ -128,6 +132,10 @@ class Activity(Protocol):
 
     def drop(self, bucket: str, key: str) -> int:
         """Deletes the entry of this object; returns how many there were."""
+        ...
+
+    def rename(self, bucket: str, key: str, new_key: str) -> int:
+        """The entry of this object is of another key now, at the same position; returns how many there were."""
         ...
 
 
@@ -161,7 +169,7 @@ class Figures(Protocol):
     """Sums over what was seen. since, until: of `time`, as in ActivityQuery."""
 
     def traffic(self, since: str, until: str, step_s: int) -> Sequence[Traffic]:
-        """Every step of the time, also those in which nothing came, oldest first."""
+        """Every step of the time, also those in which nothing came, oldest first. UsageError for more than 10,000."""
         ...
 
     def similarities(self, since: str, until: str) -> Sequence[int]:
@@ -173,3 +181,19 @@ class Figures(Protocol):
         ...
 
     def latencies(self, since: str) -> Latencies: ...
+
+
+@dataclass(frozen=True, slots=True)
+class WorkCount:
+    """How many entries were ever worked on, also those that are gone. outcome: done or error. part: `all`, those of
+    which it is known how long the work `took`, or how long they `waited` before.
+
+    within: by time in seconds, ascending, how many took at most so long; the last has no bound, it is all. total_s: of
+    all together.
+    """
+
+    kind: str
+    outcome: str
+    part: str
+    within: tuple[tuple[float | None, int], ...]
+    total_s: float

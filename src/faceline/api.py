@@ -123,7 +123,7 @@ class Faceline:
         faces = self._faces(frame)
         if not faces:
             raise NoFaceError(
-                f"{frame.source}: no face found; faces under {self.settings.min_face_px} px are not sought"
+                f"{frame.source}: no face found; faces under {self.settings.min_face_px} px are often missed"
             )
         return faces[0]
 

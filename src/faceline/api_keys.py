@@ -1,5 +1,6 @@
-"""Who may use the HTTP interface: keys with a scope, and the port that keeps them."""
+"""Who may use the HTTP interface: keys with a scope, sessions of browsers, and the ports that keep them."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -30,6 +31,11 @@ class ApiKey:
     created_at: str
 
 
+def digest(secret: str) -> str:
+    """What is kept of a key or of a session's secret: SHA-256 as hex. They are random, so it need not be slow."""
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
 class ApiKeys(Protocol):
     """The keys beside the admin key. A change holds for every process at once."""
 
@@ -37,8 +43,8 @@ class ApiKeys(Protocol):
         """The new key; `ConflictError` when there is one of that name, `UsageError` for a name that cannot be one."""
         ...
 
-    def find(self, key: str) -> ApiKey | None:
-        """Whose key this is."""
+    def find(self, key_digest: str) -> ApiKey | None:
+        """The key that has this digest."""
         ...
 
     def list(self) -> Sequence[ApiKey]:
@@ -47,6 +53,24 @@ class ApiKeys(Protocol):
 
     def revoke(self, name: str) -> ApiKey:
         """Deletes the key of this name, and who is logged in with it is not any more; `NotFoundError` without one."""
+        ...
+
+
+class Sessions(Protocol):
+    """Browsers that logged in. One ends after 12 hours without use, 7 days after its beginning, and when the same key
+    opened a hundred later ones.
+    """
+
+    def open(self, key_digest: str) -> str:
+        """The secret of a new session, for who showed the key of this digest."""
+        ...
+
+    def find(self, secret: str) -> str | None:
+        """The digest of the key that the living session of this secret was opened with; this is a use of it."""
+        ...
+
+    def close(self, secret: str) -> None:
+        """Ends the session of this secret, if it lives."""
         ...
 
 

@@ -4,21 +4,16 @@ import hashlib
 import json
 import logging
 from collections.abc import Mapping
-from functools import partial
+from functools import partial, reduce
 from typing import Any
 
+from faceline.acting import acting
 from faceline.config import Settings
 from faceline.engine.analyzer import Analyzer
 from faceline.engines import Engines
 from faceline.erasure import Forgets
 from faceline.erasure_workflow import ErasureWorkflow, RetentionWorkflow
-from faceline.errors import (
-    ConflictError,
-    ModelMismatchError,
-    NotFoundError,
-    QuotaError,
-    UsageError,
-)
+from faceline.errors import ConflictError, ModelMismatchError, NotFoundError, QuotaError, UsageError
 from faceline.events import ObjectCreated, event_ids, to_json
 from faceline.files import is_file
 from faceline.frame_workflow import FrameWorkflow
@@ -35,6 +30,7 @@ from faceline.matching_workflow import MatchingWorkflow
 from faceline.migration_workflow import CollectionCalibrations, MigrationWorkflow
 from faceline.notices import Notice
 from faceline.notify_workflow import NotifyWorkflow
+from faceline.pipelines.belongings import Belongings
 from faceline.pipelines.forgetting import Forgotten
 from faceline.pipelines.images import ImagePipeline, Places
 from faceline.pipelines.matching import Review
@@ -239,6 +235,7 @@ class App(Storage):
             emotions_kept=s.emotions_kept,
             tell=self._seen,
             keep_unknown=keeper.keep if keeper else None,
+            see=self.activity.put,
         )
 
     @property
@@ -304,28 +301,31 @@ class App(Storage):
             raise UsageError(f"nobody can be forgotten by this name: {problem}")
         if group_photos not in ("keep", "delete"):
             raise UsageError(f"group_photos is {group_photos!r}; say 'keep' or 'delete'")
-        where = [collection] if collection else list(self.collections.models())
-        aliases = {alias for each in where for alias in self._aliases(each, name)}
-        for alias in sorted(aliases):  # first, for who was merged is not known afterwards
-            self._forget_alias(alias, collection, group_photos == "delete")
+        aliases = self.aliases(name, collection)  # first, for who was merged is not known afterwards
+        earlier = [self._forget_alias(alias, name, collection, group_photos == "delete") for alias in aliases]
         try:
             done = self.erasure.forget(self.erasure.find(name, collection), group_photos == "delete")
         except NotFoundError as error:
             raise NotFoundError(f"{error}{like_names(name, self.known_names())}") from error
         self.note("forget", collection, name, sum(done.removed.values()), {"receipt": done.receipt})
+        return done.joined(earlier)
+
+    def _forget_alias(self, alias: str, name: str, collection: str | None, among_others: bool) -> Forgotten:
+        done = self.erasure.forget_alias(alias, name, collection, among_others)
+        self.note("forget", collection, alias)
         return done
 
-    def _forget_alias(self, alias: str, collection: str | None, among_others: bool) -> None:
-        try:
-            self.erasure.forget(self.erasure.find(alias, collection), among_others)
-        except NotFoundError:  # nothing says it any more, but an older backup does
-            self.erasure.journal.end(alias, (), (collection,) if collection else (), {})
-        self.note("forget", collection, alias)
+    def aliases(self, name: str, collection: str | None = None) -> list[str]:
+        """Earlier names of a person, and whom reviewers merged into them, unless somebody else is called so now."""
+        where = [collection] if collection else self.collections.models()
+        find = self.face_records.find
+        found = ((each, alias) for each in where for alias in self.reviews.aliases(each, name))
+        return sorted({alias for each, alias in found if all(face.person == name for face in find(each, person=alias))})
 
-    def _aliases(self, collection: str, name: str) -> list[str]:
-        """Whom reviewers merged into this person, unless somebody is called so now."""
-        found = self.reviews.aliases(collection, name)
-        return [alias for alias in found if not self.face_records.find(collection, person=alias)]
+    def belongings(self, name: str, collection: str | None = None) -> Belongings:
+        """What `forget` would go through, of this name and of earlier ones."""
+        found = [self.erasure.find(each, collection) for each in (name, *self.aliases(name, collection))]
+        return reduce(Belongings.joined, found)
 
     def note(
         self,
@@ -337,7 +337,7 @@ class App(Storage):
         actor: str | None = None,
     ) -> None:
         """Into the audit log, as of `local.audit.AuditLog`. person: a name. actor: somebody else than this app's."""
-        self.erasure.audit.note(actor or self.actor, action, collection, person, count, detail)
+        self.erasure.audit.note(actor or acting() or self.actor, action, collection, person, count, detail)
 
     @Once
     def expiry(self) -> RetentionWorkflow:
@@ -365,6 +365,7 @@ class App(Storage):
         done = json.loads(self.receipts.result(event.event_id) or "{}")
         self.receipts.discard(event.event_id)
         self.records.delete(bucket, key)
+        self.activity.drop(bucket, key)
         self.reviews.drop_source(f"{bucket}/{key}")
         if "processed" in done:
             self.objects.delete(bucket, done["processed"])

@@ -22,6 +22,19 @@ PerSecond = Annotated[float, msgspec.Meta(ge=0.001, le=240)]
 Days = Annotated[float, msgspec.Meta(ge=0, le=36_500)]
 Rate = Annotated[float, msgspec.Meta(gt=0, lt=1)]
 Similarity = Annotated[float, msgspec.Meta(ge=0, le=100)]
+Name = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^([A-Za-z0-9_.-]{1,253}|[0-9A-Fa-f:.]{2,45})$", description="names or addresses, without a port"
+    ),
+]
+PublicUrl = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^(https?://([A-Za-z0-9_.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(:[0-9]{1,5})?/?)?$",
+        description="an address such as https://faces.example.org, without a path",
+    ),
+]
 _NO_SETTINGS = {"FACELINE_TEST_DATA", "FACELINE_PEERS_PYTHON", "FACELINE_NO_SKIPS"}  # what our tests read
 
 
@@ -93,7 +106,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     video_cpu_s: Annotated[int, msgspec.Meta(ge=1, le=7 * 86_400)] = 6 * 3600
     video_timeout_s: Seconds = 30.0
 
+    host: Name = "127.0.0.1"
     port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 8765
+    public_url: PublicUrl = ""
+    allowed_hosts: tuple[Name, ...] = ()
     max_upload_bytes: Bytes = 100_000_000
 
     models_dir: Path | None = None
@@ -166,6 +182,12 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         return _checked({**msgspec.structs.asdict(self), **given}, lambda name, value: f"{name} = {value}")
 
 
+def url_of(host: str, port: int) -> str:
+    """Where who listens there is found on the same machine."""
+    reached = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 (nothing is bound here)
+    return f"http://[{reached}]:{port}" if ":" in reached else f"http://{reached}:{port}"
+
+
 def load(
     file: Path | None = None, environment: Mapping[str, str] | None = None, directory: Path | None = None
 ) -> Settings:
@@ -218,7 +240,7 @@ def _tables(text: str) -> Any:
         return text  # which is then said to be no list, without showing it
 
 
-_LISTS: dict[str, Callable[[str], Any]] = {"attributes": _words, "notify": _tables}
+_LISTS: dict[str, Callable[[str], Any]] = {"allowed_hosts": _words, "attributes": _words, "notify": _tables}
 
 
 def _variable(name: str, environment: Mapping[str, str]) -> str:
@@ -246,6 +268,10 @@ def _checked(values: dict[str, Any], say: Callable[[str, Any], str]) -> Settings
 def _expected(kind: Any) -> str | None:
     """What a setting of this type may be; None where the error itself says it best."""
     match msgspec.inspect.type_info(kind):
+        case msgspec.inspect.Metadata(extra_json_schema={"description": str(said)}) | msgspec.inspect.VarTupleType(
+            msgspec.inspect.Metadata(extra_json_schema={"description": str(said)})
+        ):
+            return f"expected {said}"
         case msgspec.inspect.IntType() | msgspec.inspect.FloatType() as info:
             low = f"from {info.ge:g}" if info.ge is not None else f"above {info.gt or 0:g}"
             high = f"below {info.lt:g}" if info.lt is not None else f"to {info.le or 0:.15g}"

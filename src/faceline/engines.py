@@ -51,6 +51,12 @@ class Engines:
                 self._analyzers[model] = open_analyzer(self._settings, self._threads, space, self._shared)
             return self._analyzers[model]
 
+    @property
+    def loaded(self) -> bool:
+        """Whether any photo can be looked at without loading more than its collection's own network."""
+        with self._lock:
+            return bool(self._analyzers)
+
     def scorer(self, model: str) -> Scorer:
         """Compares embeddings of this model. Raises ModelError when it is not known here."""
         with self._lock:

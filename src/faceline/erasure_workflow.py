@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -76,6 +77,15 @@ class ErasureWorkflow:
         clips = only is None or self.videos.collection_name() in only
         return self._eraser().forget(found, photos, clips, delete_among_others, self.says(found.name))
 
+    def forget_alias(self, alias: str, name: str, collection: str | None, delete_among_others: bool) -> Forgotten:
+        """But for the person's own faces that are labelled so: those are counted as theirs."""
+        theirs = self.find(name, collection).faces
+        try:
+            return self.forget(self.find(alias, collection).without(theirs), delete_among_others)
+        except NotFoundError:  # nothing says it any more, but an older backup does
+            receipt = self.journal.end(alias, (), (collection,) if collection else (), {})
+            return Forgotten(alias, {}, (), 0, 0, (), receipt=receipt.receipt_id, ended_at=receipt.ended_at)
+
     def says(self, name: str) -> Says:
         """Whether a text names the person: the name by itself, and not within the name of somebody who is known."""
         gone = Belongings(name, [], everywhere=True).gone([])
@@ -135,7 +145,9 @@ class ErasureWorkflow:
         prefixes = {s.input_bucket: s.input_prefix, names.images: s.matching_prefix}
         mark = objects.index.mark_announced
         limit = max(s.max_upload_bytes, s.max_video_bytes)
-        renamer = Renamer(objects, records, storage.receipts, self.places, mark, self.delete, prefixes, limit)
+        renamer = Renamer(
+            objects, records, storage.activity, storage.receipts, self.places, mark, self.delete, prefixes, limit
+        )
         return Eraser(
             face_records=storage.face_records,
             people=storage.people,
@@ -150,6 +162,7 @@ class ErasureWorkflow:
             delete_clip=self.videos.delete_stem,
             stores={"consents": storage.consents} | dict(self.stores),
             last={
+                "activity": storage.activity,  # when photos have their new names and nothing is in hand
                 "Parquet copies": storage.lake,  # when the JSON that they are made of is clean
                 "messages and marks": storage.state,
                 "ids of removed faces": storage.tombstones,
@@ -185,18 +198,22 @@ class RetentionWorkflow:
         """What holds for each collection; results are kept as the settings say where nothing else was said."""
         said = {each.collection: each for each in self.storage.retention.all()}
         names = {*self.storage.collections.models(), *said, *(name for name, _, _ in self._results())}
+        names |= {*self.storage.activity.collections()}
         default = self.storage.settings.results_kept_days
         found = [said.get(name, Kept(name)) for name in sorted(names)]
         return [replace(each, results_days=default) if each.results_days is None else each for each in found]
 
     def run(self) -> dict[str, int]:
-        """Deletes what has been kept long enough; returns how many faces, people, results, records, unknown faces."""
+        """Deletes what has been kept long enough; returns how many faces, people, results, records, entries,
+        unknown faces.
+        """
         storage, s = self.storage, self.storage.settings
         done = Expiry(
             face_records=storage.face_records,
             retention=storage.retention,
             objects=storage.objects,
             traces=storage.state,
+            activity=storage.activity.expire,
             tombstones=storage.tombstones.forget,
             results=self._results(),
             photos=(s.input_bucket, s.collection),
@@ -205,11 +222,17 @@ class RetentionWorkflow:
             uploads=self.uploads,
             kept=self.kept,
         ).run()
-        done["unknown faces"] = self.unknown()
+        done["unknown faces"] = self.unknown() + self._strangers()
         storage.lake.tidy()  # Parquet copies of what is gone
         if any(done.values()):
             self.note("retention run", detail=done)
         return done
+
+    def _strangers(self) -> int:
+        """Pictures of strangers before cameras end with the unknown faces."""
+        days = self.storage.settings.unknown_faces_days
+        before = datetime.now(UTC) - timedelta(days=days)
+        return self.storage.activity.expire_strangers(before.isoformat()) if days else 0
 
     def _results(self) -> list[tuple[str, str, str]]:
         """Which collection's results lie in which bucket, under which prefix."""

@@ -17,6 +17,7 @@ from faceline.pipelines.customers import Customers
 from faceline.pipelines.match_reports import MatchReports
 from faceline.pipelines.matching import Gallery, Matcher, Review, Rules, Seeing
 from faceline.pipelines.receipted import Receipted
+from faceline.pipelines.report_pages import ReportPages
 from faceline.pipelines.worker import Worker
 from faceline.storage import Storage
 
@@ -61,6 +62,11 @@ class MatchingWorkflow:
         s, storage = self._settings, self._storage
         bucket, collection = s.names.matches, s.names.matching_collection
         return MatchReports(storage.objects, storage.receipts, bucket, s.matching_output_prefix, collection)
+
+    @property
+    def report_pages(self) -> ReportPages:
+        s, objects = self._settings, self._storage.objects
+        return ReportPages(objects, objects.index.keys, s.names.matches, s.matching_output_prefix)
 
     def starts_work(self, bucket: str, key: str) -> bool:
         """Whether an object of this name is an image to work on."""

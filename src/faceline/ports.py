@@ -40,8 +40,8 @@ class ObjectStore(Protocol):
         """Objects whose key starts with `prefix`, by key."""
         ...
 
-    def stream(self, bucket: str, key: str) -> Iterator[bytes]:
-        """The object in pieces, for those that may be large."""
+    def stream(self, bucket: str, key: str, start: int = 0) -> Iterator[bytes]:
+        """The object in pieces, for those that may be large. start: the first byte that is wanted."""
         ...
 
     def delete(self, bucket: str, key: str) -> None:
@@ -135,12 +135,16 @@ class DeadLetters(Protocol):
         """Moves a held message here with the last error as `reason`; False when the lease was lost."""
         ...
 
-    def list(self, limit: int = 100) -> Sequence[DeadLetter]:
-        """Oldest first."""
+    def list(self, limit: int = 100, after: str | None = None) -> Sequence[DeadLetter]:
+        """Oldest first. after: the message id of the one before; NotFoundError when that is no dead letter any more."""
         ...
 
     def redrive(self, message_ids: Sequence[str] | None = None) -> int:
         """Sends the named (or all) dead letters back to the queue with a fresh receive count; returns how many."""
+        ...
+
+    def discard(self, message_ids: Sequence[str] | None = None) -> int:
+        """Deletes the named (or all) dead letters for good, so that their bodies are in no file; returns how many."""
         ...
 
 
@@ -239,8 +243,8 @@ class Records(Protocol):
         """The newest `limit` rows, oldest of them first: by timestamp, then key, then face_number."""
         ...
 
-    def pages(self, rows: int = 10_000) -> Iterator[list[Record]]:
-        """All of them, by bucket, key and face_number, up to `rows` at a time."""
+    def pages(self, rows: int = 10_000, query: RecordQuery = RecordQuery()) -> Iterator[list[Record]]:
+        """All that match, whatever the query's limit, by bucket, key and face_number, up to `rows` at a time."""
         ...
 
     def delete(self, bucket: str, key: str) -> int:

@@ -1,6 +1,5 @@
 """The review put together: pairs and verdicts, who is who, counter-examples, strangers."""
 
-import json
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -9,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from faceline.documents import parsed
 from faceline.engine.analyzer import Analyzer
 from faceline.erasure import Gone
 from faceline.errors import InputError, NoFaceError, NotFoundError, UsageError
@@ -18,8 +18,9 @@ from faceline.gallery.names import problem_of
 from faceline.gallery.negatives import Mark
 from faceline.gallery.newface import Origin, image_id_of, new_face
 from faceline.gallery.ports import NewFace
-from faceline.gallery.review import Answer, Change, Kind, Pair, Reviewed, Suspect, Verdict, pair_of
-from faceline.gallery.unknowns import Group, best_of, group
+from faceline.gallery.review import Answer, Change, Counts, Kind, Pair, Reviewed, Suspect, Verdict, pair_of
+from faceline.gallery.stranger_groups import StrangerGroups
+from faceline.gallery.unknowns import Group, best_of
 from faceline.images import decode
 from faceline.loading import image_limits, wanted
 from faceline.pipelines.review_files import joined, of_report, of_scan
@@ -71,6 +72,7 @@ class ReviewWorkflow:
         self._storage, self._settings = storage, storage.settings
         self._collection, self._analyzer, self._rule = collection, analyzer, rule
         self._keeping, self._noted = keeping, noted
+        self._strangers = StrangerGroups(storage.unknown_faces, rule)
 
     # Pairs and verdicts
 
@@ -78,13 +80,17 @@ class ReviewWorkflow:
         """As `gallery.review.Verdicts.put`."""
         return self._storage.verdicts.put(collection, suspects)
 
-    def open(self, collection: str, limit: int) -> Sequence[Reviewed]:
+    def open(self, collection: str, limit: int, after: Reviewed | None = None) -> Sequence[Reviewed]:
         """As `gallery.review.Verdicts.open`."""
-        return self._storage.verdicts.open(collection, limit)
+        return self._storage.verdicts.open(collection, limit, after)
 
-    def decided(self, collection: str, limit: int) -> Sequence[Reviewed]:
+    def decided(self, collection: str, limit: int, after: Reviewed | None = None) -> Sequence[Reviewed]:
         """As `gallery.review.Verdicts.decided`."""
-        return self._storage.verdicts.decided(collection, limit)
+        return self._storage.verdicts.decided(collection, limit, after)
+
+    def counts(self, collection: str) -> Counts:
+        """As `gallery.review.Verdicts.counts`."""
+        return self._storage.verdicts.counts(collection)
 
     def pair(self, collection: str, a: str, b: str) -> Pair:
         """Of two names or two face ids that are enrolled. Raises NotFoundError, UsageError for one and the same."""
@@ -125,6 +131,8 @@ class ReviewWorkflow:
     def alike(self, collection: str, pair: Pair, limit: int) -> list[tuple[FaceRecord, FaceRecord, float]]:
         """The most alike faces of the two, a's and b's, with their similarity, most alike first."""
         a, b = (self._faces(collection, pair.kind, each) for each in (pair.a, pair.b))
+        if not a or not b:  # a name that is only a label of somebody else's faces
+            return []
         scorer = self._collection(collection).scorer
         rows = [scorer.normalise(_stacked(faces)) for faces in (a, b)]
         similarities = scorer.calibration.similarity(pair_scores(*rows))
@@ -170,13 +178,8 @@ class ReviewWorkflow:
         s, objects = self._settings, self._storage.objects
         for info in objects.list(s.names.matches, s.matching_output_prefix):
             try:
-                report = json.loads(objects.get(s.names.matches, info.key, s.max_upload_bytes)[1])
-            except (
-                NotFoundError,
-                InputError,
-                ValueError,
-                RecursionError,
-            ):  # deleted meanwhile, or somebody else's file
+                report = parsed(objects.get(s.names.matches, info.key, s.max_upload_bytes)[1])
+            except (NotFoundError, InputError, ValueError):  # deleted meanwhile, or somebody else's file
                 continue
             if isinstance(report, dict) and {"CustomerID", "Matches"} <= report.keys():
                 yield report
@@ -190,6 +193,14 @@ class ReviewWorkflow:
             self._noted("merge", collection, each, change.faces)
         return change
 
+    def rename(self, collection: str, name: str, new: str, by: str) -> Change:
+        """As `gallery.review.Merging.rename`; UsageError for a name that nobody can have."""
+        _check_name(new)
+        change = self._storage.merging.rename(collection, name, new, by)
+        for each in (new, name):
+            self._noted("rename", collection, each, change.faces)
+        return change
+
     def split(self, collection: str, name: str, face_ids: Sequence[str], into: str, by: str) -> Change:
         """As `gallery.review.Merging.split`; UsageError for a name that nobody can have."""
         _check_name(into)
@@ -197,15 +208,31 @@ class ReviewWorkflow:
         self._noted("split", collection, into, change.faces)
         return change
 
-    def undo(self, collection: str) -> Change:
+    def person_of_label(self, collection: str, label: str, name: str, by: str, consent: str | None = None) -> Change:
+        """As `gallery.review.Merging.person_of_label`; UsageError as of `name_group`. Consent to the label will do."""
+        _check_name(name)
+        refusal = self._keeping.refusal(collection, name, consent)
+        if refusal and (consent or self._keeping.refusal(collection, label, None)):
+            raise UsageError(f"{name} is not made a person: {refusal}")
+        change = self._storage.merging.person_of_label(collection, label, name, by)
+        if consent:
+            self._keeping.note(collection, name, consent)
+        self._noted("person of label", collection, name, change.faces)
+        return change
+
+    def undo(self, collection: str, entry: int | None = None) -> Change:
         """As `gallery.review.Merging.undo`."""
-        change = self._storage.merging.undo(collection)
+        change = self._storage.merging.undo(collection, entry)
         self._noted("undo", collection, change.names[-1], change.faces)
         return change
 
-    def history(self, collection: str, limit: int) -> Sequence[Change]:
+    def history(self, collection: str, limit: int, before: int | None = None) -> Sequence[Change]:
         """As `gallery.review.Merging.history`."""
-        return self._storage.merging.history(collection, limit)
+        return self._storage.merging.history(collection, limit, before)
+
+    def became(self, collection: str, user_id: str) -> str | None:
+        """As `gallery.review.Merging.became`."""
+        return self._storage.merging.became(collection, user_id)
 
     def aliases(self, collection: str, name: str) -> frozenset[str]:
         """As `gallery.review.Merging.aliases`."""
@@ -283,7 +310,7 @@ class ReviewWorkflow:
         self._storage.collections.model(collection)
         self.expire()
         known = self._collection(collection)
-        return group(self._storage.unknown_faces.all(collection), known.scorer, self._rule, known.people())
+        return self._strangers.of(collection, known.scorer, known.people())
 
     def expire(self) -> int:
         """Deletes the unknown faces of all collections that are too old; how many."""

@@ -149,6 +149,23 @@ def rate_at_similarity(similarity: float) -> float:
     return float(10 ** np.interp(similarity, _SIMILARITIES[::-1], _LOG_RATES[::-1]))
 
 
+def scale() -> list[tuple[float, float]]:
+    """What similarities mean: ascending similarities, each with the part of pairs of strangers that reach it.
+
+    Between them the logarithm of the part is linear.
+    """
+    return [(similarity, rate_at_similarity(similarity)) for similarity in _SIMILARITIES[::-1].tolist()]
+
+
+def strangers_as_alike(similarity: float) -> str:
+    """How many pairs of strangers reach this similarity, in words: `1 in 10,000 pairs of strangers`."""
+    if similarity >= MAX_SIMILARITY:
+        return "fewer than 1 in 10 million pairs of strangers"
+    one_in = 1 / rate_at_similarity(similarity)
+    digits = max(len(str(int(one_in))) - 2, 0)
+    return f"1 in {round(one_in, -digits):,.0f} pairs of strangers"
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """When a face gets a name.

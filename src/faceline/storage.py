@@ -1,14 +1,19 @@
 """The embedded profile's stores over one data directory, each opened when first needed and all closed together."""
 
 import threading
+import time
+from collections.abc import Sequence
 from functools import cached_property, partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from faceline.activity import WorkCount
 from faceline.analytics.asking import Limits
 from faceline.analytics.lake import Lake
 from faceline.analytics.sources import Place, Sources
 from faceline.config import Settings
+from faceline.local.activity import SqliteActivity
+from faceline.local.api_keys import SqliteApiKeys, SqliteSessions
 from faceline.local.consents import SqliteConsents
 from faceline.local.credentials import Credentials
 from faceline.local.database import Database
@@ -17,11 +22,13 @@ from faceline.local.face_records import SqliteFaceRecords
 from faceline.local.forgetting import EmptyFolders, SqliteState, SqliteTombstones
 from faceline.local.gallery import GALLERY, SqliteCollections
 from faceline.local.index import ObjectIndex
+from faceline.local.labels import SqliteLabels
 from faceline.local.merging import SqliteMerging
 from faceline.local.negatives import SqliteNegatives
 from faceline.local.objects import Objects
 from faceline.local.outbox import SqliteOutbox
 from faceline.local.people import SqlitePeople
+from faceline.local.people_directory import SqliteDirectory
 from faceline.local.queue import SqliteQueue
 from faceline.local.receipts import SqliteReceipts
 from faceline.local.records import SqliteRecords
@@ -33,6 +40,7 @@ from faceline.local.second_index import SqliteCalibrations, SqliteSecondIndexes
 from faceline.local.tags import SqliteTags
 from faceline.local.unknown_faces import SqliteUnknownFaces
 from faceline.local.video_jobs import SqliteVideoJobs
+from faceline.local.work_counts import counts
 from faceline.notify.rules import checked, routes
 
 T = TypeVar("T")
@@ -56,6 +64,7 @@ class Storage:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self.opened_at = time.time()
         self._lock = threading.RLock()
         self._databases: list[Database] = []
         self._queues: dict[str, SqliteQueue] = {}
@@ -87,6 +96,14 @@ class Storage:
     @Once
     def people(self) -> SqlitePeople:
         return SqlitePeople(self._gallery)
+
+    @Once
+    def people_directory(self) -> SqliteDirectory:
+        return SqliteDirectory(self._gallery)
+
+    @Once
+    def labels(self) -> SqliteLabels:
+        return SqliteLabels(self._gallery)
 
     @Once
     def consents(self) -> SqliteConsents:
@@ -147,6 +164,16 @@ class Storage:
         return SqliteCalibrations(self._gallery)
 
     @Once
+    def api_keys(self) -> SqliteApiKeys:
+        """Of programs that use the HTTP interface, beside the admin key."""
+        return SqliteApiKeys(self._state)
+
+    @Once
+    def sessions(self) -> SqliteSessions:
+        """Of browsers that are logged in."""
+        return SqliteSessions(self._state)
+
+    @Once
     def access_keys(self) -> Credentials:
         return Credentials(self.directory.path / "credentials")
 
@@ -157,6 +184,15 @@ class Storage:
     @Once
     def records(self) -> SqliteRecords:
         return SqliteRecords(self._state)
+
+    @Once
+    def activity(self) -> SqliteActivity:
+        """What was seen, for the page; also the sums over it."""
+        return SqliteActivity(self._state, self.known_names)
+
+    def work_counts(self) -> Sequence[WorkCount]:
+        """Of all that was ever worked on here."""
+        return counts(self._state)
 
     @Once
     def receipts(self) -> SqliteReceipts:

@@ -1,11 +1,22 @@
-"""Logs: one line an event, for people or as JSON. Everything else logs through `logging.getLogger("faceline…")`."""
+"""Logs: one line an event, for people or as JSON. Everything else logs through `logging.getLogger("faceline…")`.
+
+Every line that is written while somebody is `following` a request says which one.
+"""
 
 import json
 import logging
+import re
 import sys
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import TextIO
 
+# What may stand in any log, header and URN as it is.
+_SAFE = re.compile(r"[A-Za-z0-9._~:=@/+-]{1,128}")
+_FOLLOWED: ContextVar[str] = ContextVar("request_id", default="")
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
@@ -36,13 +47,46 @@ class TextFormatter(logging.Formatter):
 
 
 def configure(log_format: str = "text", level: int = logging.INFO, stream: TextIO | None = None) -> None:
-    """Sends faceline's logs to `stream` (standard error), replacing what an earlier call set up."""
+    """Sends the logs of faceline, and the warnings of its HTTP server, to `stream` (standard error), replacing what an
+    earlier call set up.
+    """
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(JsonFormatter() if log_format == "json" else TextFormatter())
-    logger = logging.getLogger("faceline")
-    logger.handlers[:] = [handler]
-    logger.setLevel(level)
-    logger.propagate = False
+    handler.addFilter(followed)
+    for name, least in (("faceline", level), ("uvicorn", max(level, logging.WARNING))):
+        logger = logging.getLogger(name)
+        logger.handlers[:] = [handler]
+        logger.setLevel(least)
+        logger.propagate = False
+
+
+def new_request_id() -> str:
+    return uuid.uuid4().hex
+
+
+def request_id() -> str:
+    """Of the request that is followed here; empty outside of one."""
+    return _FOLLOWED.get()
+
+
+@contextmanager
+def following(request_id: str) -> Iterator[str]:
+    """Within the block, log lines and what is sent on carry this id. One that is empty, or that is not up to 128 safe
+    characters, is replaced by a new one. Yields the id. A new thread needs the context of the one that starts it.
+    """
+    used = request_id if _SAFE.fullmatch(request_id) else new_request_id()
+    token = _FOLLOWED.set(used)
+    try:
+        yield used
+    finally:
+        _FOLLOWED.reset(token)
+
+
+def followed(record: logging.LogRecord) -> bool:
+    """A filter of handlers that lets everything pass, with its `request_id`, unless the line has one of its own."""
+    if _FOLLOWED.get() and not hasattr(record, "request_id"):
+        record.request_id = _FOLLOWED.get()
+    return True
 
 
 def _extras(record: logging.LogRecord) -> dict[str, object]:

@@ -16,6 +16,7 @@ from faceline.gallery.transfer import Gallery, check_names, give_out, take_in
 from faceline.loading import image_limits, wanted, worker_count
 from faceline.local.queue import SqliteQueue
 from faceline.models.spaces import Space, space_named, space_of
+from faceline.pipelines.clip_results import ClipResults
 from faceline.pipelines.clips import video_limits
 from faceline.pipelines.receipted import Receipted
 from faceline.pipelines.telling import Tell, untold
@@ -25,6 +26,7 @@ from faceline.pipelines.video_recognition import Recognition, VideoRecognizer
 from faceline.pipelines.video_splitting import Splitting, VideoSplitter
 from faceline.pipelines.worker import Worker
 from faceline.storage import Storage
+from faceline.telemetry import request_id
 from faceline.videos import Sampling
 
 SPLITTING, RECOGNITION = "video-splitting", "face-recognition"  # queues, called as the functions that they feed
@@ -54,6 +56,11 @@ class VideoWorkflow:
     def outputs(self) -> Outputs:
         return Outputs(self._storage.objects, self.names.output)
 
+    @property
+    def results(self) -> ClipResults:
+        """What was made of each clip, to look at."""
+        return ClipResults(self._storage.objects, self._storage.receipts, self.names)
+
     def recognised(self, stem: str) -> dict[str, Any]:
         """`names` of a staged clip, or `status` dead and a `reason` when it has no result."""
         names = self.outputs.names(stem)
@@ -77,11 +84,13 @@ class VideoWorkflow:
     def splitter(self) -> VideoSplitter:
         s = self._settings
         sampling = Sampling(s.video_per_second, s.video_most_frames or None)
+        see = self._storage.activity.put
         splitting = Splitting(s.video_mode == "first", sampling, _size(s.video_stage_size), video_limits(s))
-        return VideoSplitter(self._storage.objects, self._storage.receipts, self.names, splitting, self._call)
+        return VideoSplitter(self._storage.objects, self._storage.receipts, self.names, splitting, self._call, see)
 
     def recognizer(self) -> VideoRecognizer:
-        return VideoRecognizer(self._storage.objects, self.outputs, self._recognition, self._tell)
+        source_of, see = self.results.source_of, self._storage.activity.put
+        return VideoRecognizer(self._storage.objects, self.outputs, self._recognition, self._tell, source_of, see)
 
     def collection_name(self) -> str:
         """Who is looked for: the collection that is set, else the gallery that was dropped into the embeddings bucket,
@@ -179,7 +188,7 @@ class VideoWorkflow:
         return space_named("facenet", self._engines.directory)
 
     def _call(self, payload: dict[str, Any]) -> None:
-        self._storage.queue_of(RECOGNITION).send(json.dumps(payload))
+        self._storage.queue_of(RECOGNITION).send(json.dumps(payload | {"request_id": request_id()}))
 
     def _recognition(self) -> Recognition:
         s, name = self._settings, self.collection_name()

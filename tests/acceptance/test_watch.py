@@ -15,6 +15,9 @@ import pytest
 from numpy.typing import NDArray
 
 from commands import Cli, environment, run, wait_until
+from faceline.activity import ActivityQuery
+from faceline.app import App
+from faceline.config import Settings
 from streams import HttpCamera, RtspCamera, Scene, face_of, walking
 
 HAMILTON = "photos/ageitgey/examples/short_hamilton_clip.mp4"
@@ -133,6 +136,10 @@ def test_a_clip_tells_a_few_appearances_as_lines_for_people(
     assert 1 <= len(lines) <= 12, result.out
     assert all("  stage  unknown" in line for line in lines)
     assert "0 dropped" in result.err
+    with App(Settings(data=tmp_path / "faceline-data")) as app:
+        listed = app.activity.page(ActivityQuery(camera="stage", status="unknown"))
+        assert len(listed) == len(lines)
+        assert all(app.activity.picture(entry.position) for entry in listed)
 
 
 def test_a_clip_that_cannot_be_read_is_a_line_of_json_too(cli: Cli) -> None:

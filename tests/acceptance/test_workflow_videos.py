@@ -11,6 +11,9 @@ from PIL import Image
 
 from clips import passing_by, write_clip
 from commands import Cli
+from faceline.activity import ActivityQuery, Kind
+from faceline.app import App
+from faceline.config import Settings
 
 Json = dict[str, Any]
 
@@ -60,6 +63,9 @@ def test_all_frames_of_a_clip_are_staged_and_whoever_is_in_them_is_named(
     assert (seen["name"], seen["first_s"], seen["last_s"], seen["frames"]) == ("Ada", 0.0, 2.0, 3)
     assert seen["best_frame"] in keys(tmp_path, "stage-1")
     assert (document["mode"], document["error"], document["calibrated"]) == ("all", None, True)
+    with App(Settings(data=tmp_path / "faceline-data")) as app:
+        (entry,) = app.activity.page(ActivityQuery(person="Ada", kind=Kind.CLIP))
+    assert (entry.key, entry.faces[0].last_s) == ("party.mp4", 2.0)
 
 
 def test_sampling_goes_by_the_settings(

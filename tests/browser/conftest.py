@@ -1,4 +1,4 @@
-"""A browser for the whole run, and for each module a running `faceline up` that it looks at."""
+"""A browser for these tests, closed before others run, and for each module a running `faceline up` that it looks at."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,8 +10,9 @@ from commands import Up
 from visitor import Visit, chromium, visit
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
+    """Not for the whole run: playwright's event loop would stand in the way of everybody else's."""
     with chromium() as browser:
         yield browser
 

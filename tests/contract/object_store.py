@@ -131,6 +131,12 @@ class ObjectStoreContract:
         assert (info.size, info.etag) == (SIZE, hashlib.md5(data).hexdigest())
         assert objects.get(BUCKET, "big", SIZE)[1] == data
 
+    def test_it_is_streamed_from_any_byte_on(self, objects: ObjectStore) -> None:
+        data = os.urandom(SIZE)
+        objects.put(BUCKET, "big", data)
+        for start in (0, 1, SIZE - 1, SIZE):
+            assert b"".join(objects.stream(BUCKET, "big", start)) == data[start:]
+
     def test_new_bytes_replace_the_old(self, objects: ObjectStore) -> None:
         first = objects.put(BUCKET, "a.jpg", b"first")
         second = objects.put(BUCKET, "a.jpg", b"other")

@@ -101,6 +101,14 @@ class PeopleContract:
                 people.create(STAFF, name, FREE)
         assert len(people.page(STAFF, 0, 10)) == 1
 
+    @pytest.mark.parametrize("name", [".", ".."])
+    def test_who_is_called_by_dots_is_found_by_them_and_by_the_id_made_of_them(self, people: People, name: str) -> None:
+        people.create(STAFF, name, FREE)
+        assert people.get(STAFF, name) == people.get(STAFF, user_id_of(name))
+        assert people.get(STAFF, name).user_id == user_id_of(name) != name
+        people.delete(STAFF, name)
+        assert len(people.page(STAFF, 0, 10)) == 0
+
     def test_a_collection_has_no_more_people_than_it_may_have(self, people: People) -> None:
         for n in range(3):
             people.create(STAFF, f"person {n}", limit=3)

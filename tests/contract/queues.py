@@ -253,6 +253,14 @@ class DeadLettersContract:
         assert [message.body for message in queue.receive(limit=10)] == ["b"]
         assert [letter.body for letter in queue.list()] == ["a"]
 
+    def test_only_dead_letters_that_are_named_are_discarded(self, queue: QueueWithDeadLetters, clock: Clock) -> None:
+        ids = bury_each(queue, clock, ["a", "b", "c"])
+        living = queue.send("living")
+        assert queue.discard([ids[1], living, "no such message"]) == 1
+        assert [letter.body for letter in queue.list()] == ["a", "c"]
+        assert (queue.discard(), queue.discard()) == (2, 0)
+        assert [message.body for message in queue.receive(limit=10)] == ["living"]
+
     def test_redriving_nothing_is_no_error(self, queue: QueueWithDeadLetters) -> None:
         assert queue.redrive() == 0
         assert queue.redrive([]) == 0

@@ -107,6 +107,11 @@ class RecordsContract:
         assert [record for page in pages for record in page] == [ANNA, STRANGER, FAILED]
         assert all(0 < len(page) <= rows for page in pages)
 
+    @pytest.mark.parametrize("rows", [1, 10])
+    def test_pages_hold_what_was_asked_for_whatever_the_limit(self, rows: int, records: Records) -> None:
+        pages = list(records.pages(rows, RecordQuery(image="party.jpg", limit=1)))
+        assert [record for page in pages for record in page] == [ANNA, STRANGER]
+
     def test_forgetting_takes_the_name_out_of_every_row_of_the_person(self, records: Records) -> None:
         assert records.forget(str(ANNA.person)) == 1
         assert records.query(RecordQuery(person=ANNA.person)) == []

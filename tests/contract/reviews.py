@@ -12,7 +12,7 @@ from faceline.errors import ConflictError, NotFoundError, UsageError
 from faceline.gallery.names import user_id_of
 from faceline.gallery.negatives import Mark, Negatives
 from faceline.gallery.ports import Collections, Crop, FaceRecords, NewFace, People
-from faceline.gallery.review import Answer, Kind, Merging, Suspect, Verdict, Verdicts, pair_of
+from faceline.gallery.review import Answer, Counts, Kind, Merging, Suspect, Verdict, Verdicts, pair_of
 from faceline.gallery.unknowns import UnknownFaces
 from faceline.types import Embedding, Vector
 from made import MODEL, new_face, record, vector
@@ -147,6 +147,40 @@ class ReviewContract:
         here.verdicts.put(STAFF, [people(ADA, "visitor")])
         assert here.queue() == [(ADA, "visitor")]
 
+    def test_pairs_come_page_by_page_in_the_same_order(self, here: Stores) -> None:
+        here.enrol(ADA, "a3")
+        faces = Suspect(pair_of(Kind.FACES, "a1", "a3"), 40.25, "scan", person=ADA)
+        here.verdicts.put(STAFF, [people(ADA, GRACE, 99.1), people(ADA, BEA, 99.1), people(BEA, GRACE, 90), faces])
+        here.verdicts.decide(STAFF, verdict(BEA, GRACE, Answer.UNSURE))
+        (first,) = here.verdicts.open(STAFF, 1)
+        two = here.verdicts.open(STAFF, 2, first)
+        rest = here.verdicts.open(STAFF, 2, two[-1])
+        assert [first, *two, *rest] == here.verdicts.open(STAFF, 10)
+        assert here.verdicts.open(STAFF, 2, rest[-1]) == []
+
+    def test_decided_pairs_come_page_by_page_the_latest_first(self, here: Stores) -> None:
+        for n, (a, b) in enumerate([(ADA, BEA), (ADA, GRACE), (BEA, GRACE)]):
+            here.verdicts.decide(STAFF, verdict(a, b, Answer.SAME, f"2026-01-0{1 + n // 2}T00:00:00.000+00:00"))
+        (first,) = here.verdicts.decided(STAFF, 1)
+        assert [first, *here.verdicts.decided(STAFF, 9, first)] == here.verdicts.decided(STAFF, 9)
+        assert (first.pair.a, first.pair.b) == (BEA, GRACE)
+
+    def test_pairs_are_counted(self, here: Stores) -> None:
+        assert here.verdicts.counts(STAFF) == Counts(0, 0, 0)
+        here.verdicts.put(STAFF, [people(ADA, GRACE), people(ADA, BEA), people(BEA, GRACE)])
+        here.verdicts.decide(STAFF, verdict(ADA, GRACE, Answer.UNSURE))
+        here.verdicts.decide(STAFF, verdict(ADA, BEA, Answer.SAME))
+        assert here.verdicts.counts(STAFF) == Counts(open=2, unsure=1, decided=1)
+
+    def test_a_change_is_only_undone_while_it_is_the_latest(self, here: Stores) -> None:
+        here.verdicts.decide(STAFF, verdict(ADA, BEA, Answer.SAME))
+        (first,) = here.merging.history(STAFF, 1)
+        here.verdicts.decide(STAFF, verdict(ADA, GRACE, Answer.SAME))
+        with pytest.raises(ConflictError, match="somebody decided something else"):
+            here.merging.undo(STAFF, first.entry)
+        here.merging.undo(STAFF)
+        assert here.merging.undo(STAFF, first.entry) == first
+
     def test_a_verdict_can_be_given_without_a_suspicion_and_changed(self, here: Stores) -> None:
         pair = pair_of(Kind.PEOPLE, ADA, BEA)
         assert here.verdicts.get(STAFF, pair) is None
@@ -174,6 +208,7 @@ class ReviewContract:
             lambda: here.verdicts.put("nowhere", [people(ADA, BEA)]),
             lambda: here.verdicts.open("nowhere", 1),
             lambda: here.verdicts.decided("nowhere", 1),
+            lambda: here.verdicts.counts("nowhere"),
             lambda: here.verdicts.decide("nowhere", verdict(ADA, BEA, Answer.SAME)),
             lambda: here.merging.merge("nowhere", ADA, BEA, "x"),
             lambda: here.merging.undo("nowhere"),
@@ -268,6 +303,47 @@ class ReviewContract:
         assert here.merging.merged_into(STAFF, GRACE) == BEA
         here.records.add(STAFF, [NewFace(record("g2", GRACE, vector(7)))])
         assert here.merging.merged_into(STAFF, GRACE) == GRACE
+
+    def test_a_renamed_person_keeps_everything_but_the_name(self, here: Stores, stored: Stored) -> None:
+        here.verdicts.decide(STAFF, verdict(GRACE, BEA, Answer.DIFFERENT))
+        here.negatives.add(STAFF, replace(mark(GRACE, vector(5)), mark_id="mark 1"))
+        change = here.merging.rename(STAFF, GRACE, "Eve", "an admin")
+        assert (change.action, change.names, change.faces, change.by) == ("rename", (GRACE, "Eve"), 1, "an admin")
+        assert here.owners()["g1"] == ("Eve", "Eve")
+        assert here.names() == [ADA, BEA, "Eve"]
+        assert here.verdicts.get(STAFF, pair_of(Kind.PEOPLE, "Eve", BEA)) is not None
+        assert [each.person for each in here.negatives.of(STAFF)] == ["Eve"]
+        assert here.merging.aliases(STAFF, "Eve") == {GRACE}
+        assert here.merging.merged_into(STAFF, GRACE) == "Eve"
+        here.erasure.forget(gone(GRACE))
+        assert GRACE.encode() not in stored()
+        assert user_id_of(GRACE).encode() not in stored()
+
+    def test_undoing_a_rename_brings_the_name_back_also_when_somebody_came_by_the_new_one(self, here: Stores) -> None:
+        owners, position = here.owners(), here.people.get(STAFF, user_id_of(GRACE)).position
+        here.merging.rename(STAFF, GRACE, "Eve", "an admin")
+        here.enrol("Eve", "e1")
+        here.merging.undo(STAFF)
+        assert here.owners() == {**owners, "e1": ("Eve", "Eve")}
+        assert here.people.get(STAFF, user_id_of(GRACE)).position == position
+        assert here.names() == [ADA, BEA, "Eve", GRACE]
+
+    def test_a_renamed_person_is_no_alias_of_themselves_once_the_name_is_theirs_again(self, here: Stores) -> None:
+        here.merging.rename(STAFF, GRACE, "Eve", "an admin")
+        here.merging.rename(STAFF, "Eve", GRACE, "an admin")
+        assert here.merging.aliases(STAFF, GRACE) == {"Eve"}
+        assert [here.merging.merged_into(STAFF, name) for name in (GRACE, "Eve")] == [GRACE, GRACE]
+
+    def test_a_name_that_somebody_has_is_given_to_nobody_else(self, here: Stores) -> None:
+        here.records.add(STAFF, [NewFace(replace(record("l1", None, vector(9)), external_image_id="visitor"))])
+        for taken in (ADA, "visitor", user_id_of(ADA)):
+            with pytest.raises(ConflictError, match=ADA if taken != "visitor" else taken):
+                here.merging.rename(STAFF, GRACE, taken, "an admin")
+        with pytest.raises(NotFoundError, match="Eve"):
+            here.merging.rename(STAFF, "Eve", "Eva", "an admin")
+        with pytest.raises(UsageError, match="called so already"):
+            here.merging.rename(STAFF, GRACE, GRACE, "an admin")
+        assert here.owners()["g1"] == (GRACE, GRACE)
 
     def test_splitting_gives_faces_to_somebody_new_and_settles_the_two(self, here: Stores) -> None:
         change = here.merging.split(STAFF, ADA, ["a2"], "Eve", "an admin")

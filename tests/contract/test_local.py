@@ -11,6 +11,7 @@ from contract import object_store, queues
 from contract import outbox as outbox_contract
 from contract import receipts as receipts_contract
 from contract.access_keys import AccessKeysContract
+from contract.activity import ActivityContract
 from contract.conftest import Clock
 from contract.face_records import GalleryContract, Stored
 from contract.object_store import BUCKET, ObjectStoreContract
@@ -22,6 +23,7 @@ from contract.record_table import RecordsContract
 from contract.reviews import ReviewContract, Stores
 from contract.tags import TagsContract
 from contract.video_jobs import VideoJobsContract
+from faceline.local.activity import SqliteActivity
 from faceline.local.credentials import Credentials
 from faceline.local.database import Database
 from faceline.local.face_records import SqliteFaceRecords
@@ -108,6 +110,16 @@ class TestSqliteRecords(RecordsContract):
     @pytest.fixture
     def records(self, database: Database) -> SqliteRecords:
         return SqliteRecords(database)
+
+
+class TestSqliteActivity(ActivityContract):
+    @pytest.fixture
+    def activity(self, database: Database) -> SqliteActivity:
+        return SqliteActivity(database)
+
+    @pytest.fixture
+    def stored(self, everything: Stored) -> Stored:
+        return everything
 
 
 class TestSqliteVideoJobs(VideoJobsContract):

@@ -91,6 +91,20 @@ def test_a_photo_that_the_engine_cannot_bear_is_given_up_and_said_so(
     assert app.queue.depth()["visible"] == 1
 
 
+def test_a_dead_letter_is_sent_again_or_deleted_after_a_question(cli: Cli, app: App) -> None:
+    for body in ("first", "second"):
+        app.queue.send(f"{body}, which is no notification")
+    for message in app.queue.receive(2):
+        app.queue.bury(message, "why")
+    first, second = (letter.message_id for letter in app.queue.list())
+    assert "1 message is back in its queue." in cli("dead-letters", "redrive", first).out
+    assert cli("dead-letters", "discard", second, "--json").code == 2
+    assert app.queue.depth()["dead"] == 1
+    assert "1 dead letter is deleted." in cli("dead-letters", "discard", second, "--yes").out
+    assert app.queue.depth() == {"visible": 1, "in_flight": 0, "dead": 0}
+    assert not any(b"second, which" in path.read_bytes() for path in app.settings.data.glob("state.sqlite*"))
+
+
 def test_a_photo_is_found_among_many_dead_letters(cli: Cli, folder: Path, app: App) -> None:
     for number in range(150):
         app.queue.send(f"no notification {number}")

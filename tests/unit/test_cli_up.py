@@ -10,7 +10,7 @@ import pytest
 
 from commands import Cli
 from faceline.app import App
-from faceline.cli.up import stop_signal, working
+from faceline.cli.up import _warn_of_others, stop_signal, working
 from faceline.errors import ConflictError
 from faceline.local.directory import UpLock
 from made import MadeAnalyzer
@@ -57,6 +57,15 @@ def test_the_check_of_the_lock_takes_nothing(made_app: App) -> None:
         UpLock(made_app.directory).check()
     lock.release()
     lock.check()
+
+
+@pytest.mark.parametrize(("host", "warned"), [("0.0.0.0", True), ("nas", True), ("127.0.0.2", False), ("::1", False)])
+def test_the_log_warns_where_others_could_listen_in(
+    caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str], host: str, warned: bool
+) -> None:
+    _warn_of_others(host)
+    assert any(f"other machines reach {host}" in message for message in caplog.messages) == warned
+    assert capsys.readouterr() == ("", "")
 
 
 def test_a_bad_prefix_is_told_before_anything_starts(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

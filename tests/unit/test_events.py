@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from faceline.errors import InputError
-from faceline.events import ObjectCreated, from_json, to_json
+from faceline.events import ObjectCreated, from_json, request_id_of, to_json
 
 SAMPLES = Path(__file__).parent.parent / "events"
 
@@ -78,11 +78,24 @@ def test_the_same_bytes_have_one_event_id_and_other_bytes_another() -> None:
             ' "s3": {"bucket": {"name": "b"}, "object": {"key": "a", "size": "large"}}}]}',
             "large",
         ),
+        (
+            '{"Records": [{"eventName": "ObjectCreated:Put",'
+            ' "s3": {"bucket": {"name": "b"}, "object": {"key": "a", "size": 1e999}}}]}',
+            "infinity",
+        ),
+        ('{"Records":[{"s3":' + "[" * 60_000, "nested too deeply"),
+        ('{"Records":[' + "[" * 500 + "]" * 500 + "]}", "100 deep"),
+        ('{"Records":["\\ud800"]}', "surrogates"),
     ],
 )
 def test_a_malformed_body_is_refused_with_what_is_wrong(body: str, named: str) -> None:
     with pytest.raises(InputError, match=named):
         from_json(body)
+
+
+@pytest.mark.parametrize("body", ['{"Records":[{"s3":' + "[" * 60_000, '{"request_id": "\\ud800"}', "x"])
+def test_of_what_cannot_be_read_no_request_id_is_told(body: str) -> None:
+    assert request_id_of(body) == ""
 
 
 def test_a_real_event_from_aws_is_read(test_data: Path) -> None:

@@ -108,6 +108,76 @@ def test_documents_of_others_under_processed_are_left_alone(made_app: App) -> No
     assert made_app.forget("Ada").results == 0
 
 
+DEEP = "[" * 100_000 + "]" * 100_000
+ODD = [
+    f'{{"a": {DEEP}, "name": "Ada"}}',
+    f'{{"faces": [{{"name": "Ada", "a": {"[" * 500 + "]" * 500}}}], "names": ["Ada"], "CustomerID": "Ada"}}',
+    '{"faces": [{"name": "Ada", "candidates": 5}], "file": {}}',
+    '{"faces": [{"name": "Ada", "candidates": [5, {"name": "Ada"}]}, 7], "file": 5}',
+    '{"faces": [{"name": "Ada"}], "file": {"key": []}}',
+    '{"faces": [{"name": "Ada"}], "names": ["Ada"], "CustomerID": "Ada", "a": "\\ud800"}',
+    '{"names": ["Ada"], "faces": [{"name": "Ada"}], "CustomerID": "Ada", "cut o',
+    '{"names": [5, "Ada"], "appearances": 5, "error": "Ada"}',
+    '{"names": 5, "appearances": [5, {"name": "Ada", "candidates": 5}], "source": "faceline-input/"}',
+    '{"names": ["Ada"], "appearances": [{"name": "Ada"}], "source": "faceline-input/../\\u0000"}',
+    '{"Source": "a/b", "CustomerID": "Eve", "Matches": [{"Face": {"FaceId": [], "ImageId": {}}, "CustomerId": "Ada"}]}',
+    '{"Source": [], "CustomerID": {}, "Matches": []}',
+]
+
+
+@pytest.mark.parametrize("text", [*ODD, f'{{"a": {DEEP}}}'], ids=range(len(ODD) + 1))
+def test_no_document_of_others_stops_an_erasure(made_app: App, text: str) -> None:
+    _known(made_app)
+    names = made_app.settings.names
+    for bucket, folder in ((BUCKET, "processed/"), (names.output, ""), (names.matches, "output/")):
+        made_app.objects.put(bucket, f"{folder}p.json", text.encode())
+    assert made_app.forget("Ada").receipt
+    assert made_app.erasure.journal.unfinished() == 0
+
+
+PROCESSED, CLIPS, REPORTS = [0, 1, 2, 3, 4, 5, 6], [0, 1, 5, 6, 7, 8, 9], [0, 1, 5, 6, 10]
+
+
+@pytest.mark.parametrize(("kind", "numbers"), [("input", PROCESSED), ("output", CLIPS), ("matches", REPORTS)])
+def test_a_name_goes_out_of_odd_results_and_with_damaged_ones(made_app: App, kind: str, numbers: list[int]) -> None:
+    _known(made_app)
+    names = made_app.settings.names
+    bucket, prefix = {"input": (BUCKET, "processed/"), "matches": (names.matches, "output/")}.get(
+        kind, (names.output, "")
+    )
+    for number in numbers:
+        made_app.objects.put(bucket, f"{prefix}{number}.json", ODD[number].encode())
+    assert made_app.forget("Ada").receipt
+    assert made_app.erasure.left_of("Ada") == []
+
+
+def test_a_damaged_result_that_says_somebody_else_stays(made_app: App) -> None:
+    _known(made_app)
+    made_app.objects.put(BUCKET, "processed/p.json", b'{"name": "Eve", "cut o')
+    made_app.forget("Ada")
+    assert '"Eve"' in _results(made_app)
+
+
+def test_a_kept_photo_is_renamed_though_its_result_is_none_of_ours(made_app: App) -> None:
+    _known(made_app)
+    _known(made_app, "Grace", 5)
+    flow = Workflow(made_app)
+    flow.put("input/party with ada.png", photo(faces=2, person=5))
+    flow.worker.drain()
+    (info,) = made_app.objects.list(BUCKET, "processed/")
+    made_app.objects.put(BUCKET, info.key, b'{"file": 5}')
+    (kept,) = made_app.forget("Ada").kept
+    assert "/kept-" in kept
+
+
+def test_what_was_left_is_found_in_documents_that_are_odd(made_app: App) -> None:
+    for name, text in {"deep": '{"a": ' + "[" * 900 + '"\\u0041da"' + "]" * 900 + "}", "half": '["\\ud800"]'}.items():
+        made_app.objects.put(BUCKET, f"{name}.json", text.encode())
+    _known(made_app)
+    made_app.forget("Ada")
+    assert [left.where for left in made_app.erasure.left_of("Ada")] == [f"buckets/{BUCKET}/deep.json"]
+
+
 def test_deleting_an_upload_takes_its_records_and_result_along(made_app: App) -> None:
     flow = Workflow(made_app)
     flow.put("input/ada.png", photo())

@@ -104,3 +104,24 @@ def hold(path: Path, pipe: Connection) -> None:
 
 def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:8765"),
+        ("192.0.2.7", "http://192.0.2.7:8765"),
+        ("0.0.0.0", "http://127.0.0.1:8765"),
+        ("::", "http://[::1]:8765"),
+        ("2001:db8::7", "http://[2001:db8::7]:8765"),
+        ("nas", "http://nas:8765"),
+    ],
+)
+def test_who_runs_up_is_found_where_it_listens(tmp_path: Path, host: str, url: str) -> None:
+    directory = open_directory(tmp_path / "data")
+    lock = UpLock(directory)
+    assert lock.url() is None
+    lock.acquire(8765, host)
+    assert UpLock(directory).url() == url
+    lock.release()
+    assert UpLock(directory).url() is None

@@ -213,3 +213,13 @@ def test_what_a_person_is_told_at_the_terminal(app: App, cli: Cli) -> None:
     assert undone.out.startswith("Undone: Grace merged into Ada, by Bea at 20")
     bad = cli("--data", app.settings.data, "review", "merge", "Grace", "Ada", "--into", "Eve")
     assert (bad.code, "neither 'Grace' nor 'Ada'" in bad.err) == (2, True)
+
+
+def test_a_person_is_renamed_at_the_terminal(app: App, cli: Cli) -> None:
+    renamed = cli("--data", app.settings.data, "review", "rename", "Grace", "Grace Hopper", "--by", "Bea")
+    assert renamed.out == "Grace is called Grace Hopper now, with 1 face. Results of before still say Grace.\n"
+    assert app.reviews.aliases(STAFF, "Grace Hopper") == {"Grace"}
+    taken = cli("--data", app.settings.data, "review", "rename", "Grace Hopper", "Ada")
+    assert (taken.code, "merge Grace Hopper into them" in taken.err) == (1, True)
+    undone = cli("--data", app.settings.data, "review", "undo")
+    assert undone.out.startswith("Undone: Grace renamed Grace Hopper, by Bea at 20")

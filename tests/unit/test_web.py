@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from asgi import KNOWN, Client
+from faceline.api_keys import ApiScope
 from faceline.ports import Record
 from made import open_app, photo
 
@@ -45,6 +46,25 @@ class TestObjects:
         assert stored == data
         assert client.announced == [info]
         assert answer.json["etag"] == info.etag
+
+    def test_only_admin_replaces_what_is_there_or_puts_elsewhere_than_work_begins(self, client: Client) -> None:
+        names, objects = client.app.settings.names, client.app.objects
+        token = {"authorization": f"Bearer {client.app.api_keys.create('door', ApiScope.ENROLL)}"}
+        places = [(BUCKET, "input/a.png"), (BUCKET, "enroll/Ada.png"), (names.input, "a.mp4")]
+        for bucket, key in places:
+            path = f"/buckets/{bucket}/{key}"
+            assert client.ask("PUT", path, token, [b"theirs"]).status == 201
+            assert client.ask("PUT", path, token, [b"garbage"]).is_problem(403, "scope admin", f"{bucket}/{key}")
+            assert objects.get(bucket, key, LIMIT)[1] == b"theirs"
+            assert client.ask("PUT", path, chunks=[b"ours"]).status == 201
+            assert objects.get(bucket, key, LIMIT)[1] == b"ours"
+        elsewhere = [(BUCKET, "processed/a.json"), (names.embeddings, "data.pt"), ("new-bucket", "input/a.png")]
+        elsewhere += [(names.output, "a.json"), (names.matches, "output/a.json")]
+        for bucket, key in elsewhere:
+            answer = client.ask("PUT", f"/buckets/{bucket}/{key}", token, [b"x"])
+            assert answer.is_problem(403, "scope admin", f"{bucket}/{key}")
+            assert client.ask("GET", f"/buckets/{bucket}/{key}").status == 404
+        assert len(client.announced) == 2 * len(places)
 
     @pytest.mark.parametrize("key", ["processed/a.json", "elsewhere/a.png", "inputs/a.png"])
     def test_other_uploads_start_nothing(self, client: Client, key: str) -> None:
@@ -256,4 +276,3 @@ class TestProblems:
             "status": "ready",
             "queue": {"visible": 1, "in_flight": 0, "dead": 0},
         }
-

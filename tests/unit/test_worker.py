@@ -176,7 +176,16 @@ def test_after_a_failure_the_next_message_gets_its_turn(bench: Bench) -> None:
     assert bench.depths() == (0, 1, 0)
 
 
-@pytest.mark.parametrize("body", ["", "{{ template }}", '{"Records": [{"eventName": "ObjectCreated:Put"}]}'])
+@pytest.mark.parametrize(
+    "body",
+    [
+        "",
+        "{{ template }}",
+        '{"Records": [{"eventName": "ObjectCreated:Put"}]}',
+        pytest.param('{"Records":[{"s3":' + "[" * 60_000, id="nested"),
+        '{"bucket_name":"\\ud800","image_file_name":"\\ud800","request_id":"\\ud800"}',
+    ],
+)
 def test_a_malformed_body_is_buried_at_once_with_the_reason(bench: Bench, body: str) -> None:
     bench.queue.send(body)
     bench.worker().drain()

@@ -79,7 +79,7 @@ def verify_erasure(
 
 def _asked(app: App, name: str, collection: str | None, as_json: bool) -> GroupPhotos:
     """What becomes of photos that show others too, where there are any."""
-    shared = app.erasure.find(name, collection).among_others
+    shared = app.belongings(name, collection).among_others
     if not shared:
         return GroupPhotos.KEEP
     what = counted(len(shared), "photo or clip shows", "photos or clips show")
@@ -101,6 +101,8 @@ def _print(done: Forgotten, everywhere: bool) -> None:
     if done.stores:
         print_text("Also: " + ", ".join(f"{where}: {count}" for where, count in done.stores.items()) + ".")
     print_text(f"Receipt {done.receipt}, {done.ended_at}. It says no name; check it with `faceline verify-erasure`.")
+    if done.earlier:
+        print_text(f"Earlier names are forgotten too, counted in above: receipts {', '.join(done.earlier)}.")
     if done.kept:
         note("These show others too and stay; where the file's name named the person it was changed:")
     for place in done.kept:

@@ -72,10 +72,10 @@ def _server(settings: Settings, url: str | None, key: str | None) -> tuple[str, 
     if url and key:
         return url, key
     with App(existing(settings)) as app:
-        port = None if url else app.up_lock().port()
-        if not url and port is None:
+        url = url or app.up_lock().url()
+        if not url:
             raise NotFoundError(f"no faceline up runs on {settings.data}; start it, or name a server with --url")
-        return url or f"http://127.0.0.1:{port}", key or app.admin_key()
+        return url, key or app.admin_key()
 
 
 def _sent(client: FrameClient, settings: Settings, paths: list[Path], in_flight: int, shown: bool) -> list[Row]:

@@ -9,6 +9,7 @@ from faceline.access_keys import KeyScope
 from faceline.app import App
 from faceline.cli.options import Data, Json, common, confirm, existing
 from faceline.cli.output import print_json, print_table, print_text
+from faceline.config import url_of
 
 app = typer.Typer(no_args_is_help=False, invoke_without_command=True)
 
@@ -53,7 +54,7 @@ def create(
         key = app_.access_keys.create(name, scope, collections or ["*"])
         app_.note("create key", detail={"key": key.access_key_id, "scope": key.scope})
         file = str(app_.access_keys.path.absolute())
-        port = app_.up_lock().port() or settings.port
+        url = app_.up_lock().url() or url_of(settings.host, settings.port)
     if as_json:
         print_json(
             {"name": key.name, "access_key_id": key.access_key_id, "scope": key.scope, "collections": key.collections}
@@ -64,7 +65,7 @@ def create(
         f"The key {key.name} is made: scope {key.scope}, collections {', '.join(key.collections)}. To use it:\n\n"
         f"export AWS_SHARED_CREDENTIALS_FILE={shlex.quote(file)}\n"
         f"export AWS_PROFILE={key.name}\n"
-        f"export AWS_ENDPOINT_URL_REKOGNITION=http://127.0.0.1:{port}"
+        f"export AWS_ENDPOINT_URL_REKOGNITION={url}"
     )
 
 

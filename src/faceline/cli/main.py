@@ -29,6 +29,7 @@ from faceline.cli import (
     review,
     sql,
     stats,
+    tokens,
     up,
     watch,
 )
@@ -132,6 +133,7 @@ app.add_typer(keys.app, name="keys", help="Who may use the Rekognition API: list
 app.add_typer(keeping.retention, name="retention", help="How long faces and results are kept: show, set, run.")
 app.add_typer(models.app, name="models", help="The networks: list, pull, add, remove, build, verify.")
 app.add_typer(notifications.app, name="notifications", help="Who is told of what: list, targets, test, replay.")
+app.add_typer(tokens.app, name="tokens", help="Who may use the page and the HTTP API: list, create, revoke.")
 app.add_typer(review.app, name="review", help="What people decide about the answers: pairs, merging, marks.")
 
 

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from faceline.app import App
-from faceline.cli.options import Data, Json, common, existing, path
+from faceline.cli.options import Data, Json, common, confirm, existing, path
 from faceline.cli.output import counted, note, print_json, print_table, print_text, progress_bar
 from faceline.config import Settings
 from faceline.errors import FacelineError, UsageError
@@ -115,7 +115,30 @@ def redrive(
     if as_json:
         print_json({"redriven": count})
     else:
-        print_text(f"{count} messages are back in their queues.")
+        print_text(f"{counted(count, 'message is back in its queue', 'messages are back in their queues')}.")
+
+
+@dead_letters.command()
+def discard(
+    context: typer.Context,
+    message_ids: Annotated[list[str] | None, typer.Argument(help="Default: all.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """Delete dead letters for good. The photos and clips that they are about stay."""
+    with App(existing(common(context).settings(data))) as app:
+        dead = counted(len(message_ids), "dead letter", "dead letters") if message_ids else "all dead letters"
+        confirm(f"Delete {dead} for good?", yes, as_json)
+        count = 0
+        for queue in app.queues():
+            if found := queue.discard(message_ids or None):
+                app.note("discard dead letters", count=found, detail={"queue": queue.name})
+                count += found
+    if as_json:
+        print_json({"discarded": count})
+    else:
+        print_text(f"{counted(count, 'dead letter is', 'dead letters are')} deleted.")
 
 
 def _placed(

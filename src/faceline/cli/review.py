@@ -135,6 +135,24 @@ def merge(
 
 
 @app.command()
+def rename(
+    context: typer.Context,
+    old: str,
+    new: str,
+    by: By = None,
+    collection: CollectionName = None,
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """Call a person otherwise: their faces, verdicts and marks stay theirs."""
+    settings = existing(common(context).settings(data, collection))
+    with App(settings) as app_:
+        change = app_.reviews.rename(settings.collection, old, new, by or user())
+    faces = counted(change.faces, "face", "faces")
+    _print_change(change, f"{old} is called {new} now, with {faces}. Results of before still say {old}.", as_json)
+
+
+@app.command()
 def split(
     context: typer.Context,
     person: str,
@@ -155,7 +173,7 @@ def split(
 
 @app.command()
 def undo(context: typer.Context, collection: CollectionName = None, data: Data = None, as_json: Json = False) -> None:
-    """Take back the latest verdict, merge, split or mark; again, the one before."""
+    """Take back the latest verdict, merge, rename, split, mark or person of a label; again, the one before."""
     settings = existing(common(context).settings(data, collection))
     with App(settings) as app_:
         change = app_.reviews.undo(settings.collection)
@@ -290,8 +308,12 @@ def _change_text(change: Change) -> str:
     match change.action:
         case "merge":
             return f"{first} merged into {others[0]}"
+        case "rename":
+            return f"{first} renamed {others[0]}"
         case "split":
             return f"{others[0]} split from {first}"
+        case "person":
+            return f"faces labelled {first} given to {others[0]}"
         case "mark":
             return f"{change.detail} marked as not {first}"
     return f"{first} and {others[0]}: {change.detail}"

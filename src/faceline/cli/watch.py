@@ -21,8 +21,10 @@ from faceline.cli.output import counted, note, print_json_line, print_text
 from faceline.engine.session import cores
 from faceline.errors import ConflictError, StorageError, UsageError
 from faceline.files import read_text
+from faceline.images import encode_jpeg
 from faceline.loading import wanted, worker_count
 from faceline.pipelines.clips import video_limits
+from faceline.pipelines.entries import camera_entry
 from faceline.pipelines.feed import Feed, FeedRule
 from faceline.pipelines.telling import at_camera
 from faceline.pipelines.watching import CameraEvent, Eyes, WatchCounts, Watching, event_document
@@ -89,6 +91,7 @@ def watch(
             for event in watching.events():
                 print_json_line(event_document(event)) if as_json else _print(event)
                 _tell(app, event, gallery.name)
+                _list(app, event, gallery.name)
     _finish(watching, as_json)
 
 
@@ -99,6 +102,15 @@ def _tell(app: App, event: CameraEvent, collection: str) -> None:
             app.notify.seen(notice)
     except StorageError as error:  # a full disk passes; who comes is printed all the same
         _log.error("an appearance is told to nobody", extra={"camera": event.camera, "error": str(error)})
+
+
+def _list(app: App, event: CameraEvent, collection: str) -> None:
+    """For the page."""
+    try:
+        crop = encode_jpeg(event.appearance.crop) if app.settings.keep_crops else None
+        app.activity.put(camera_entry(event, collection), crop)
+    except StorageError as error:
+        _log.error("an appearance is not on the page", extra={"camera": event.camera, "error": str(error)})
 
 
 def _cameras(sources: Sequence[str], names: Sequence[str], file: Path | None) -> list[Camera]:

@@ -23,8 +23,8 @@ def head_pose(landmarks: Vector) -> Pose:
     u, _, vt = np.linalg.svd(rows, full_matrices=False)
     right, down = u @ vt
     forward = np.cross(right, down)
-    yaw = np.degrees(np.arcsin(np.clip(-forward[0], -1, 1)))
-    pitch = np.degrees(np.arctan2(forward[1], forward[2]))
+    yaw = np.degrees(np.arcsin(np.clip(forward[0], -1, 1)))
+    pitch = np.degrees(np.arctan2(-forward[1], forward[2]))
     eyes = points[1] - points[0]
     roll = np.degrees(np.arctan2(eyes[1], eyes[0]))
     return Pose(roll=round(float(roll), 1), yaw=round(float(yaw), 1), pitch=round(float(pitch), 1))

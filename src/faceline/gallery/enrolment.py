@@ -6,6 +6,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import islice
 
+import numpy as np
+
 from faceline.engine.analyzer import Analyzer, Wanted
 from faceline.errors import InputError
 from faceline.gallery.keeping import Keeping
@@ -13,44 +15,50 @@ from faceline.gallery.names import problem_of
 from faceline.gallery.newface import Origin, image_id_of, new_face
 from faceline.gallery.ports import FaceRecords, NewFace
 from faceline.gallery.sources import Labelled
-from faceline.geometry import ABOUT_AS_LARGE, visible_area
+from faceline.geometry import ABOUT_AS_LARGE, iou, visible_area
 from faceline.images import ImageLimits, read_bytes, to_frame
-from faceline.types import Enrolment, Face, FaceRecord, Frame, Refusal
+from faceline.types import BoundingBox, Enrolment, Face, FaceRecord, Frame, Refusal
 
 _BATCH = 64
 _WHOLE = 0.95  # the visible part of a face that is not cut off
+_SAME = 0.5  # intersection over union of a chosen face with the one that is found again
 
 
 @dataclass(frozen=True, slots=True)
 class Photo:
     """A photo to enrol: a file's bytes or a frame, whom it shows, and where it came from.
 
-    consent: a reference to the person's consent.
+    consent: a reference to the person's consent. only: the box of the face to enrol, in full-size pixels; None: of the
+    one that the photo is of.
     """
 
     image: bytes | Frame
     name: str
     source: str
     consent: str | None = None
+    only: BoundingBox | None = None
 
     @property
     def image_id(self) -> str:
-        """The same for the same bytes or pixels, wherever they lie."""
+        """The same for the same bytes or pixels, wherever they lie; each chosen face has its own."""
         content = self.image if isinstance(self.image, bytes) else self.image.pixels.tobytes()
-        return image_id_of(content)
+        return image_id_of(content, None if self.only is None else f"face at {self.only.left:.0f},{self.only.top:.0f}")
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """Either a new face, or the reason why not, or (neither) a photo that was enrolled from there before.
 
-    consent: whose it is, and the reference to it.
+    consent: whose it is, and the reference to it. faces: all that were found, the one that the photo is of first, and
+    size: width and height of the full-size upright photo; empty and None where it was not looked at.
     """
 
     source: str
     face: NewFace | None = None
     refusal: str | None = None
     consent: tuple[str, str] | None = None
+    faces: tuple[Face, ...] = ()
+    size: tuple[int, int] | None = None
 
 
 class Enroller:
@@ -124,11 +132,15 @@ class Enroller:
         except InputError as error:
             return Outcome(photo.source, refusal=_reason(photo.source, error))
         faces = self._analyzer.analyze([frame], self._wanted)[0]
+        seen = Outcome(photo.source, faces=tuple(faces), size=(frame.width, frame.height))
+        if photo.only is not None:
+            faces = _at(photo.only, faces)
+            seen = replace(seen, faces=tuple(faces))
         refusal = refusal_of(faces, frame.width, frame.height)
         if refusal:
-            return Outcome(photo.source, refusal=refusal)
+            return replace(seen, refusal=refusal)
         origin = Origin(photo.image_id, photo.source, photo.name, photo.name)
-        return Outcome(photo.source, new_face(frame, faces[0], origin, self._keeping.crops), consent=consent)
+        return replace(seen, face=new_face(frame, faces[0], origin, self._keeping.crops), consent=consent)
 
     def _store(self, batch: list[Outcome]) -> list[Outcome]:
         """What became of each: the store decides, since another process may have enrolled the same photo meanwhile."""
@@ -163,6 +175,14 @@ def refusal_of(faces: list[Face], width: int, height: int) -> str | None:
     if any(_rivals(face, faces[0], width, height) for face in faces[1:]):
         return f"several faces ({len(faces)}), none of them clearly the largest; crop the photo to the person"
     return None
+
+
+def _at(box: BoundingBox, faces: list[Face]) -> list[Face]:
+    """The one of the faces that is there, if any."""
+    corners = [(each.left, each.top, each.right, each.bottom) for each in (box, *(face.box for face in faces))]
+    shared = iou(np.array(corners[:1]), np.array(corners[1:]).reshape(-1, 4))[0]
+    best = int(shared.argmax()) if faces else 0
+    return [faces[best]] if faces and shared[best] > _SAME else []
 
 
 def _rivals(face: Face, first: Face, width: int, height: int) -> bool:

@@ -5,6 +5,7 @@ All times are UTC ISO 8601 strings. Every verb may raise `errors.StorageError` w
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Protocol
 
 from faceline.types import FaceRecord
@@ -198,4 +199,83 @@ class People(Protocol):
 
         `NotFoundError` without the person.
         """
+        ...
+
+
+class PeopleOrder(StrEnum):
+    """By name, without regard to the case of ASCII letters; or who was added last first."""
+
+    NAME = "name"
+    NEWEST = "newest"
+
+
+@dataclass(frozen=True, slots=True)
+class PeopleQuery:
+    """part: of the name, in any case, `_` as good as a space. after: of whom the last page ended with, by name the
+    name, by newest the position; None: from the beginning.
+    """
+
+    part: str = ""
+    order: PeopleOrder = PeopleOrder.NAME
+    after: str | int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A person as a list of people shows them. best_face_id: of their face of the best quality that has a crop."""
+
+    person: PersonInfo
+    best_face_id: str | None
+    created_at: str
+
+
+class Directory(Protocol):
+    """People as somebody looks for them. `page` and `get`: `NotFoundError` without the collection."""
+
+    def page(self, collection: str, query: PeopleQuery, limit: int) -> Sequence[Listed]:
+        """Up to `limit` people. Goes on when whom the last page ended with is no more."""
+        ...
+
+    def count(self, collection: str, part: str = "") -> int:
+        """How many people have this part in their name."""
+        ...
+
+    def get(self, collection: str, user_id: str) -> Listed:
+        """`NotFoundError` when there is none."""
+        ...
+
+    def find(self, collection: str, name: str) -> Listed | None: ...
+
+    def with_crops(self, collection: str, face_ids: Sequence[str]) -> frozenset[str]:
+        """Which of these faces have a crop."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """A label (the Rekognition API's ExternalImageId) of faces that are nobody's. faces: how many. best_face_id: as of
+    `Listed`.
+    """
+
+    label: str
+    faces: int
+    best_face_id: str | None
+
+
+class Labels(Protocol):
+    """Faces that have a label and are nobody's: they are recognised as who is called like the label."""
+
+    def page(self, collection: str, part: str, after: str, limit: int) -> Sequence[Labelled]:
+        """Up to `limit` behind the label `after`, by label; part: of the label, as of `PeopleQuery`.
+
+        `NotFoundError` without the collection.
+        """
+        ...
+
+    def count(self, collection: str, part: str = "") -> int:
+        """How many labels have this part."""
+        ...
+
+    def faces(self, collection: str, label: str, after: int, limit: int) -> Sequence[str]:
+        """Ids of up to `limit` of the label's faces that are nobody's, behind position `after`, by position."""
         ...

@@ -75,6 +75,15 @@ class Reviewed:
     verdict: Verdict | None
 
 
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Of pairs. open: to look at, those that somebody was unsure of among them. decided: same or different."""
+
+    open: int
+    unsure: int
+    decided: int
+
+
 class Verdicts(Protocol):
     """Pairs and what was decided about them. All: `NotFoundError` without the collection."""
 
@@ -85,16 +94,19 @@ class Verdicts(Protocol):
         """
         ...
 
-    def open(self, collection: str, limit: int) -> Sequence[Reviewed]:
+    def open(self, collection: str, limit: int, after: Reviewed | None = None) -> Sequence[Reviewed]:
         """Pairs without a settling verdict whose names or faces are still enrolled, in the order to look at them.
 
         Undecided ones first, those furthest from what their names say before others; then the unsure, oldest first.
+        after: only those behind this one, as it was when it was listed.
         """
         ...
 
-    def decided(self, collection: str, limit: int) -> Sequence[Reviewed]:
-        """Pairs with a verdict, the latest first."""
+    def decided(self, collection: str, limit: int, after: Reviewed | None = None) -> Sequence[Reviewed]:
+        """Pairs with a verdict, the latest first; after: as of `open`."""
         ...
+
+    def counts(self, collection: str) -> Counts: ...
 
     def get(self, collection: str, pair: Pair) -> Reviewed | None: ...
 
@@ -105,9 +117,10 @@ class Verdicts(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """An entry of the journal. action: verdict, merge, split or mark. names: whom it is about; faces: how many moved.
+    """An entry of the journal. action: verdict, merge, rename, split, mark or person (of a label).
+    names: whom it is about.
 
-    detail: the verdict, or what the mark was made of.
+    faces: how many moved. detail: the verdict, or what the mark was made of.
     """
 
     entry: int
@@ -131,6 +144,13 @@ class Merging(Protocol):
         """
         ...
 
+    def rename(self, collection: str, name: str, new: str, by: str) -> Change:
+        """The person is called otherwise, with all that `merge` moves; the old name becomes an alias.
+
+        `NotFoundError` when nobody is called so; `ConflictError` when somebody has the new name, or its user id.
+        """
+        ...
+
     def split(self, collection: str, name: str, face_ids: Sequence[str], into: str, by: str) -> Change:
         """These faces of `name` become faces of `into`, who may be new; the two are settled as different people.
 
@@ -139,21 +159,36 @@ class Merging(Protocol):
         """
         ...
 
-    def undo(self, collection: str) -> Change:
-        """Takes back the latest change in the journal and its entry; faces deleted or moved since stay as they are.
+    def person_of_label(self, collection: str, label: str, name: str, by: str) -> Change:
+        """The faces of this label that are nobody's become faces of `name`, who may be new. They keep the label; what
+        was said of it follows, and it becomes an alias.
 
-        `NotFoundError` when there is nothing to take back.
+        `NotFoundError` without such a face; `ConflictError` when somebody else than `name` is called like the label, or
+        has the user id of `name`.
         """
         ...
 
-    def history(self, collection: str, limit: int) -> Sequence[Change]:
-        """The latest first."""
+    def undo(self, collection: str, entry: int | None = None) -> Change:
+        """Takes back the latest change in the journal and its entry; faces deleted or moved since stay as they are.
+
+        entry: only if this is the latest; else `ConflictError`. `NotFoundError` when there is nothing to take back.
+        """
+        ...
+
+    def history(self, collection: str, limit: int, before: int | None = None) -> Sequence[Change]:
+        """The latest first. before: only entries of lesser numbers."""
         ...
 
     def aliases(self, collection: str, name: str) -> frozenset[str]:
-        """The names of those who were merged into this person, and into them: older documents may say these."""
+        """What this person was called before, and those who were merged into them: older documents may say these."""
+        ...
+
+    def became(self, collection: str, user_id: str) -> str | None:
+        """As `merged_into`, of the latest name that had this user id and went; None when there was none."""
         ...
 
     def merged_into(self, collection: str, name: str) -> str:
-        """Who stands for a name now: whoever they were merged into, unless somebody is called so again; else itself."""
+        """Who stands for a name now: whoever they were merged into, or renamed, unless somebody is called so again;
+        else itself.
+        """
         ...

@@ -26,6 +26,10 @@ class UnknownFaces(Protocol):
         """Oldest first."""
         ...
 
+    def ids(self, collection: str) -> Sequence[str]:
+        """Of all faces."""
+        ...
+
     def crop(self, collection: str, face_id: str) -> Crop | None: ...
 
     def remove(self, collection: str, face_ids: Sequence[str]) -> int:

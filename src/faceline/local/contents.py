@@ -124,13 +124,14 @@ def _decoded(text: str) -> Iterator[str]:
                 yield base64.b64decode(plain + "=" * (-len(plain) % 4)).decode("ascii", "ignore")
 
 
-def _strings(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for key, each in value.items():
-            yield key
-            yield from _strings(each)
-    elif isinstance(value, list):
-        for each in value:
-            yield from _strings(each)
+def _strings(document: Any) -> Iterator[str]:
+    """However deep they stand, and as UTF-8 can write them."""
+    waiting = [document]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, str):
+            yield value.encode("utf-8", "replace").decode()
+        elif isinstance(value, dict):
+            waiting += [*value.keys(), *value.values()]
+        elif isinstance(value, list):
+            waiting += value

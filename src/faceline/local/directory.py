@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from faceline import __version__
+from faceline.config import url_of
 from faceline.errors import ConflictError, NotFoundError, StorageError
 
 if sys.platform == "win32":
@@ -92,15 +93,16 @@ class UpLock:
         self._path = directory.path / "up.lock"
         self._descriptor: int | None = None
 
-    def acquire(self, port: int) -> None:
-        """Raises ConflictError that names the process which holds it. port: where this one listens."""
+    def acquire(self, port: int, host: str = "127.0.0.1") -> None:
+        """Raises ConflictError that names the process which holds it. port, host: where this one listens."""
         descriptor = _open_lock(self._path)
         if not _lock(descriptor, wait=False):
             os.close(descriptor)
             raise self._conflict()
         started = datetime.now(UTC).isoformat(timespec="seconds")
         os.truncate(descriptor, 0)
-        os.write(descriptor, json.dumps({"pid": os.getpid(), "port": port, "started": started}).encode())
+        document = {"pid": os.getpid(), "port": port, "host": host, "started": started}
+        os.write(descriptor, json.dumps(document).encode())
         self._descriptor = descriptor
 
     def check(self) -> None:
@@ -116,12 +118,13 @@ class UpLock:
         finally:
             os.close(descriptor)
 
-    def port(self) -> int | None:
-        """Where the process that holds it listens; None when none does, or it is just starting."""
+    def url(self) -> str | None:
+        """Where the process that holds it is found on this machine; None when none does, or it is just starting."""
         if not self.held():
             return None
         try:
-            return int(json.loads(self._path.read_text(encoding="utf-8"))["port"])
+            first = json.loads(self._path.read_text(encoding="utf-8"))
+            return url_of(first.get("host", "127.0.0.1"), int(first["port"]))
         except (ValueError, KeyError):
             return None
 

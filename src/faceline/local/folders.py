@@ -56,10 +56,13 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """An open directory. path: for messages, and to work with where the system has no descriptors for it."""
+    """An open directory. path: to work with where the system has no descriptors for it. place: below the root, for
+    messages, which clients may read.
+    """
 
     path: Path
     descriptor: int | None
+    place: str = ""
 
     def child(self, name: str, create: bool = False) -> "Folder":
         """The folder `name` in this one; the caller closes it.
@@ -69,15 +72,15 @@ class Folder:
         if create:
             self._make(name)
         self._check_folder(name)
-        return open_folder(self.path / name, *self._at(name))
+        return open_folder(self.path / name, *self._at(name), self.placed(name))
 
     def read(self, name: str) -> int:
         """A descriptor of the file `name`; NotFoundError when it is absent or a folder, ObjectKeyError for a link."""
         status = self.status(name)
         if stat.S_ISLNK(status.st_mode):
-            raise ObjectKeyError(f"{self.path / name} is a link; links inside buckets are refused, put the file there")
+            raise ObjectKeyError(f"{self.placed(name)} is a link; links inside buckets are refused, put the file there")
         if not stat.S_ISREG(status.st_mode):
-            raise NotFoundError(f"{self.path / name} is not a file")
+            raise NotFoundError(f"{self.placed(name)} is not a file")
         path, at = self._at(name)
         return os.open(path, _READ, dir_fd=at)
 
@@ -122,6 +125,10 @@ class Folder:
         if self.descriptor is not None:
             os.close(self.descriptor)
 
+    def placed(self, name: str) -> str:
+        """The name with the folders before it, from the root on."""
+        return f"{self.place}/{name}" if self.place else name
+
     def _at(self, name: str) -> tuple[str, int | None]:
         return (str(self.path / name), None) if self.descriptor is None else (name, self.descriptor)
 
@@ -137,14 +144,14 @@ class Folder:
         # For the message only: the opening itself refuses links, even one made after this look.
         status = self.status(name)
         if stat.S_ISLNK(status.st_mode):
-            raise ObjectKeyError(f"{self.path / name} is a link; links inside buckets are refused")
+            raise ObjectKeyError(f"{self.placed(name)} is a link; links inside buckets are refused")
         if not stat.S_ISDIR(status.st_mode):
-            raise ConflictError(f"{self.path / name} is an object, so no key can continue below it; delete it first")
+            raise ConflictError(f"{self.placed(name)} is an object, so no key can continue below it; delete it first")
 
 
-def open_folder(path: Path, name: str, at: int | None) -> Folder:
+def open_folder(path: Path, name: str, at: int | None, place: str = "") -> Folder:
     """The directory `name` below the descriptor `at`, or at `path` where there are no such descriptors."""
-    return Folder(path, os.open(name, _FOLDER, dir_fd=at) if _RELATIVE else None)
+    return Folder(path, os.open(name, _FOLDER, dir_fd=at) if _RELATIVE else None, place)
 
 
 @contextmanager

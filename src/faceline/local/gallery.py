@@ -12,6 +12,7 @@ from faceline.gallery.names import user_id_of
 from faceline.gallery.ports import CollectionInfo
 from faceline.local.consents import CONSENTS_RETENTION
 from faceline.local.database import Database, Row, Step
+from faceline.local.people_schema import LABELS_OF_NOBODY, PEOPLE_BY_NAME
 from faceline.local.review_schema import REVIEW
 from faceline.local.review_traces import of_marks, of_unknown
 from faceline.local.second_schema import SECOND_INDEX_CALIBRATIONS
@@ -118,6 +119,8 @@ GALLERY: tuple[Step, ...] = (
     SECOND_INDEX_CALIBRATIONS,
     CONSENTS_RETENTION,
     REVIEW,
+    PEOPLE_BY_NAME,
+    LABELS_OF_NOBODY,
 )
 
 _NAME = re.compile(r"[a-zA-Z0-9_.-]{1,255}")  # as Amazon Rekognition has it

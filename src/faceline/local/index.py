@@ -42,5 +42,14 @@ class ObjectIndex:
                  ON CONFLICT (bucket, key) DO UPDATE SET announced = excluded.announced"""
         self._database.write(sql, (bucket, key, etag, etag), durable=False)
 
+    def keys(self, bucket: str, prefix: str, after: str, limit: int) -> list[str]:
+        """Up to `limit` keys with a prefix, which ends with a slash, behind the key `after`, by key.
+
+        Of what faceline wrote or looked at: not of files that were dropped in since.
+        """
+        sql = "SELECT key FROM objects WHERE bucket = ? AND key > ? AND key < ? ORDER BY key LIMIT ?"
+        end = f"{prefix[:-1]}0"  # the character behind the slash
+        return [key for (key,) in self._database.rows(sql, (bucket, max(after, prefix), end, limit))]
+
     def forget(self, bucket: str, key: str) -> None:
         self._database.write("DELETE FROM objects WHERE bucket = ? AND key = ?", (bucket, key), durable=False)

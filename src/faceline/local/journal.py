@@ -10,7 +10,7 @@ from faceline.gallery.review import Change
 from faceline.local.database import Row
 from faceline.local.gallery import moment
 
-_KEPT = 1000  # entries of a collection; merges beyond them too, since old documents say the names they took away
+_KEPT = 1000  # entries of a collection; beyond them those that took a name away, which old documents still say
 
 # What a change may touch, by table: the columns that are kept, and which rows have to do with these names (:names).
 _TOUCHED = {
@@ -59,7 +59,7 @@ def recorded(
     sql = """INSERT INTO journal (collection, action, made_by, made_at, names, faces, detail, before, after)
              VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"""
     connection.execute(sql, (*values, _text(recording.before), _text(recording.after)))
-    sql = """DELETE FROM journal WHERE collection = ?1 AND action <> 'merge' AND entry <=
+    sql = """DELETE FROM journal WHERE collection = ?1 AND action NOT IN ('merge', 'rename', 'person') AND entry <=
              (SELECT entry FROM journal WHERE collection = ?1 ORDER BY entry DESC LIMIT 1 OFFSET ?2)"""
     connection.execute(sql, (collection, _KEPT))
 

@@ -1,11 +1,12 @@
-"""Merging and splitting persons in SQLite, and taking that back."""
+"""Merging, renaming and splitting persons in SQLite, and taking that back."""
 
 import json
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from faceline.errors import NotFoundError, UsageError
+from faceline.errors import ConflictError, NotFoundError, UsageError
+from faceline.gallery.names import user_id_of
 from faceline.gallery.review import Answer, Change, Kind, Verdict, pair_of
 from faceline.local.database import Database, Row
 from faceline.local.gallery import Counter, SqliteCollections, counted, model_in, moment
@@ -15,6 +16,7 @@ from faceline.local.review import write_verdict
 from faceline.local.traces import Doomed, of_name
 
 _PAIRED = ("suspects", "verdicts")
+_TAKEN_AWAY = "action IN ('merge', 'rename', 'person')"  # older documents may say the name
 _ENTRY = "entry, action, names, faces, made_by, made_at, detail"
 
 
@@ -33,13 +35,22 @@ class SqliteMerging:
                 _check_known(connection, collection, each)
             with recorded(connection, collection, "merge", by, (name, into)) as recording:
                 _merge_people(connection, collection, counter, name, into)
-                _rename(connection, collection, counter, _faces_of(connection, collection, name), (name, into))
-                sql = "UPDATE negatives SET person = ? WHERE collection = ? AND person = ?"
-                connection.execute(sql, (into, collection, name))
-                sql = "UPDATE OR REPLACE consents SET person = ? WHERE collection = ? AND person = ?"
-                connection.execute(sql, (into, collection, name))
-                for table in _PAIRED:
-                    _rename_pairs(connection, collection, table, name, into)
+                _hand_over(connection, collection, counter, name, into)
+            words.update(row[2] for row in recording.before["people"])  # the user id
+            traces.extend(of_name(connection, recording.faces(), name))
+            return _latest(connection, collection)
+
+    def rename(self, collection: str, name: str, new: str, by: str) -> Change:
+        if name == new:
+            raise UsageError(f"{name} is called so already; give another name")
+        words = {name}
+        with self._changing(collection, words) as (connection, counter, traces):
+            _check_known(connection, collection, name)
+            if _is_person(connection, collection, new) or _faces_of(connection, collection, new):
+                raise ConflictError(f"{new} is in collection {collection} already; merge {name} into them instead")
+            with recorded(connection, collection, "rename", by, (name, new)) as recording:
+                _rename_person(connection, collection, counter, name, new)
+                _hand_over(connection, collection, counter, name, new)
             words.update(row[2] for row in recording.before["people"])  # the user id
             traces.extend(of_name(connection, recording.faces(), name))
             return _latest(connection, collection)
@@ -63,13 +74,36 @@ class SqliteMerging:
             traces.extend(of_name(connection, recording.faces(), name))
             return _latest(connection, collection)
 
-    def undo(self, collection: str) -> Change:
+    def person_of_label(self, collection: str, label: str, name: str, by: str) -> Change:
+        with self._changing(collection, set()) as (connection, counter, _):
+            faces = _labelled(connection, collection, label)
+            if not faces:
+                raise NotFoundError(f"collection {collection} has no face that is labelled {label} and nobody's")
+            if name != label and _is_person(connection, collection, label):
+                raise ConflictError(
+                    f"{label} is somebody in collection {collection}, so these faces are theirs; give them to {label}, "
+                    "then rename or merge them"
+                )
+            with recorded(connection, collection, "person", by, (label, name)):
+                if not _is_person(connection, collection, name):
+                    add_person(connection, collection, name, counter.draw(), moment())
+                sql = "UPDATE faces SET person = ?, generation = ? WHERE face_id = ?"
+                connection.executemany(sql, [(name, counter.draw(), face_id) for face_id in faces])
+                if name != label:
+                    _hand_over_said(connection, collection, label, name)
+            return _latest(connection, collection)
+
+    def undo(self, collection: str, entry: int | None = None) -> Change:
         words: set[str] = set()
         with self._changing(collection, words) as (connection, counter, traces):
-            entry = latest(connection, collection)
-            if entry is None:
+            newest = latest(connection, collection)
+            if newest is None:
                 raise NotFoundError(f"nothing was decided in collection {collection} that could be undone")
-            change, recording = entry
+            change, recording = newest
+            if entry is not None and change.entry != entry:
+                raise ConflictError(
+                    f"somebody decided something else in collection {collection} since; look at that first"
+                )
             words.update(change.names, (row[2] for row in recording.after["people"]))
             taken = {row[0]: row[1] or "" for row in recording.after["faces"]}
             _take_back_faces(connection, counter, recording)
@@ -79,26 +113,33 @@ class SqliteMerging:
             connection.execute("DELETE FROM journal WHERE entry = ?", (change.entry,))
             return change
 
-    def history(self, collection: str, limit: int) -> Sequence[Change]:
-        sql = f"SELECT {_ENTRY} FROM journal WHERE collection = ? ORDER BY entry DESC LIMIT ?"  # noqa: S608
-        rows = self._database.rows(sql, (collection, limit))
+    def history(self, collection: str, limit: int, before: int | None = None) -> Sequence[Change]:
+        sql = f"""SELECT {_ENTRY} FROM journal WHERE collection = :collection AND (:before IS NULL OR entry < :before)
+                  ORDER BY entry DESC LIMIT :limit"""  # noqa: S608 (our own words)
+        rows = self._database.rows(sql, {"collection": collection, "before": before, "limit": limit})
         if not rows:
             SqliteCollections(self._database).model(collection)
         return [change_of(row) for row in rows]
 
     def aliases(self, collection: str, name: str) -> frozenset[str]:
-        sql = "SELECT names FROM journal WHERE collection = ? AND action = 'merge' ORDER BY entry DESC"
+        sql = f"SELECT names FROM journal WHERE collection = ? AND {_TAKEN_AWAY} ORDER BY entry DESC"  # noqa: S608
         merged = [json.loads(row[0]) for row in self._database.rows(sql, (collection,))]
         found: set[str] = set()
         for taken, into in merged:  # the latest first: who was merged into somebody later merged away is found too
             if into == name or into in found:
                 found.add(taken)
-        return frozenset(found)
+        return frozenset(found - {name})  # who was renamed and back is no alias of themselves
+
+    def became(self, collection: str, user_id: str) -> str | None:
+        sql = f"SELECT names FROM journal WHERE collection = ? AND {_TAKEN_AWAY} ORDER BY entry DESC"  # noqa: S608
+        taken = (json.loads(row[0])[0] for row in self._database.rows(sql, (collection,)))
+        name = next((each for each in taken if user_id_of(each) == user_id), None)
+        return None if name is None else self.merged_into(collection, name)
 
     def merged_into(self, collection: str, name: str) -> str:
         if self._database.rows("SELECT 1 FROM people WHERE collection = ? AND name = ?", (collection, name)):
             return name
-        sql = "SELECT names FROM journal WHERE collection = ? AND action = 'merge' ORDER BY entry"
+        sql = f"SELECT names FROM journal WHERE collection = ? AND {_TAKEN_AWAY} ORDER BY entry"  # noqa: S608
         for taken, into in (json.loads(row[0]) for row in self._database.rows(sql, (collection,))):
             name = into if taken == name else name
         return name
@@ -139,6 +180,12 @@ def _faces_of(connection: sqlite3.Connection, collection: str, name: str) -> lis
     return [row[0] for row in connection.execute(sql, (collection, name))]
 
 
+def _labelled(connection: sqlite3.Connection, collection: str, label: str) -> list[str]:
+    sql = """SELECT face_id FROM faces WHERE collection = ? AND external_image_id = ? AND person IS NULL
+             ORDER BY position"""
+    return [row[0] for row in connection.execute(sql, (collection, label))]
+
+
 def _check_theirs(name: str, theirs: list[str], face_ids: Sequence[str]) -> None:
     strange = [face_id for face_id in face_ids if face_id not in set(theirs)]
     if strange:
@@ -156,6 +203,29 @@ def _merge_people(connection: sqlite3.Connection, collection: str, counter: Coun
     connection.execute("DELETE FROM people WHERE collection = ? AND name = ?", (collection, name))
     if not _is_person(connection, collection, into):
         add_person(connection, collection, into, counter.draw(), moment())
+
+
+def _rename_person(connection: sqlite3.Connection, collection: str, counter: Counter, name: str, new: str) -> None:
+    """At a new position: the old one is for who may come back to it by `undo`."""
+    sql = "DELETE FROM people WHERE collection = ? AND name = ? RETURNING created_at"
+    for (created_at,) in connection.execute(sql, (collection, name)).fetchall():
+        add_person(connection, collection, new, counter.draw(), created_at)
+
+
+def _hand_over(connection: sqlite3.Connection, collection: str, counter: Counter, old: str, new: str) -> None:
+    """All that says the old name: faces and labels, counter-examples, consents, pairs."""
+    _rename(connection, collection, counter, _faces_of(connection, collection, old), (old, new))
+    _hand_over_said(connection, collection, old, new)
+
+
+def _hand_over_said(connection: sqlite3.Connection, collection: str, old: str, new: str) -> None:
+    """What was said of them: counter-examples, consents, pairs."""
+    sql = "UPDATE negatives SET person = ? WHERE collection = ? AND person = ?"
+    connection.execute(sql, (new, collection, old))
+    sql = "UPDATE OR REPLACE consents SET person = ? WHERE collection = ? AND person = ?"
+    connection.execute(sql, (new, collection, old))
+    for table in _PAIRED:
+        _rename_pairs(connection, collection, table, old, new)
 
 
 def _rename(

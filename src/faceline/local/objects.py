@@ -73,8 +73,9 @@ class Objects:
             etag = self.index.etag(bucket, key, stamp_of(status)) or self._examine(bucket, key, file)
             return _info(bucket, key, etag, status)
 
-    def stream(self, bucket: str, key: str) -> Iterator[bytes]:
+    def stream(self, bucket: str, key: str, start: int = 0) -> Iterator[bytes]:
         with self._opened(bucket, key) as file:
+            file.seek(start)
             while piece := file.read(_PIECE_BYTES):
                 yield piece
 
@@ -194,7 +195,7 @@ def _write(folder: Folder, name: str, stream: BinaryIO) -> tuple[str, os.stat_re
             folder.unlink(temporary)
         if isinstance(error, IsADirectoryError):
             raise ConflictError(
-                f"{folder.path / name} is a folder; delete what is below it and the folder first"
+                f"{folder.placed(name)} is a folder; delete what is below it and the folder first"
             ) from error
         raise
     return digest.hexdigest(), status

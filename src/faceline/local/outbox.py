@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 import sqlite3
 import time
 import uuid
@@ -58,6 +59,7 @@ OUTBOX = """
     ) WITHOUT ROWID;
     """
 
+_log = logging.getLogger("faceline.notifications")
 _NOTICE = "n.message_id, n.kind, n.time, n.source, n.text, n.people, n.similarity, n.camera, n.data"
 _WAITS = "done_at IS NULL AND died_at IS NULL"
 _MINE = f"message_id = ? AND target = ? AND lease = ? AND {_WAITS}"
@@ -92,6 +94,8 @@ class SqliteOutbox:
             living = [route for route in routes if not _has_ended(connection, route)]
             chosen = [route.target for route in living if not _is_quiet(connection, route, notice)]
             _deliver(connection, message_id, chosen, self._now())
+        if chosen:  # the request whose notice is told later, under this id
+            _log.info("to be told", extra={"message_id": message_id, "kind": notice.kind, "targets": len(chosen)})
         return True
 
     def claim(self, target: str, lease_s: float) -> Delivery | None:
@@ -163,6 +167,11 @@ class SqliteOutbox:
         """The newest first. since: Unix time in seconds of their putting."""
         sql = f"SELECT {_NOTICE} FROM notices n WHERE put_at >= ? ORDER BY put_at DESC, message_id LIMIT ?"  # noqa: S608
         return [self._told(row) for row in self._database.rows(sql, (since, limit))]
+
+    def count(self, kind: str, since: float, until: float) -> int:
+        """Notices of this kind that were put then, of those that are kept. since, until: Unix times."""
+        sql = "SELECT COUNT(*) FROM notices WHERE kind = ? AND put_at >= ? AND put_at < ?"
+        return int(self._database.rows(sql, (kind, since, until))[0][0])
 
     def dead(self, limit: int = 100) -> Sequence[Told]:
         """Notices that a target did not take, the latest death first."""

@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
+from faceline.errors import NotFoundError
 from faceline.local.database import Database, Row
 from faceline.ports import DeadLetter, Message, QueuedMessage
 
@@ -117,6 +118,15 @@ class SqliteQueue:
         named = None if message_ids is None else json.dumps(list(message_ids))
         return self._database.write(sql, (self._now(), self.name, named, named))
 
+    def discard(self, message_ids: Sequence[str] | None = None) -> int:
+        sql = """DELETE FROM messages WHERE queue = ? AND died_at IS NOT NULL
+                 AND (? IS NULL OR message_id IN (SELECT value FROM json_each(?))) RETURNING body"""
+        named = None if message_ids is None else json.dumps(list(message_ids))
+        with self._database.erasing() as (connection, traces):
+            bodies = connection.execute(sql, (self.name, named, named)).fetchall()
+            traces.extend(body.encode() for (body,) in bodies)
+        return len(bodies)
+
     def newest(self) -> int:
         return int(self._database.rows("SELECT coalesce(max(id), 0) FROM messages")[0][0])
 
@@ -170,10 +180,19 @@ class SqliteQueue:
                 break
         return [Message(*row[1:]) for row in sorted(claimed)]
 
-    def list(self, limit: int = 100) -> Sequence[DeadLetter]:
+    def list(self, limit: int = 100, after: str | None = None) -> Sequence[DeadLetter]:
         sql = """SELECT message_id, body, receive_count, reason, died_at FROM messages
-                 WHERE queue = ? AND died_at IS NOT NULL ORDER BY died_at, id LIMIT ?"""
-        return [_dead_letter(row) for row in self._database.rows(sql, (self.name, limit))]
+                 WHERE queue = ? AND died_at IS NOT NULL AND (died_at, id) > (?, ?) ORDER BY died_at, id LIMIT ?"""
+        place = (0.0, 0) if after is None else self._place_of(after)
+        return [_dead_letter(row) for row in self._database.rows(sql, (self.name, *place, limit))]
+
+    def _place_of(self, message_id: str) -> tuple[float, int]:
+        """In the order of dying."""
+        sql = "SELECT died_at, id FROM messages WHERE queue = ? AND message_id = ? AND died_at IS NOT NULL"
+        found = self._database.rows(sql, (self.name, message_id))
+        if not found:
+            raise NotFoundError(f"the message {message_id[:40]!a} is no dead letter of {self.name} any more")
+        return found[0]
 
 
 def _sweep(connection: sqlite3.Connection, now: float) -> None:

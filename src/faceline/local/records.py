@@ -37,13 +37,17 @@ class SqliteRecords:
         rows = self._database.rows(sql, values | {"limit": query.limit})
         return [_record(row) for row in reversed(rows)]
 
-    def pages(self, rows: int = 10_000) -> Iterator[list[Record]]:
-        after: tuple[object, ...] = ("", "", -1)
-        sql = f"""SELECT {", ".join(_COLUMNS)} FROM FaceRecognitionResults WHERE (bucket, key, face_number) > (?, ?, ?)
-                  ORDER BY bucket, key, face_number LIMIT ?"""  # noqa: S608
-        while page := [_record(row) for row in self._database.rows(sql, (*after, rows))]:
+    def pages(self, rows: int = 10_000, query: RecordQuery = RecordQuery()) -> Iterator[list[Record]]:  # noqa: B008
+        """Raises UsageError as `query`."""
+        conditions, values = _conditions(query)
+        values |= {"bucket": "", "key": "", "face": -1, "rows": rows}
+        sql = f"""SELECT {", ".join(_COLUMNS)} FROM FaceRecognitionResults
+                  WHERE (bucket, key, face_number) > (:bucket, :key, :face) AND {" AND ".join(conditions)}
+                  ORDER BY bucket, key, face_number LIMIT :rows"""  # noqa: S608
+        while page := [_record(row) for row in self._database.rows(sql, values)]:
             yield page
-            after = (page[-1].bucket, page[-1].key, page[-1].face_number)
+            last = page[-1]
+            values |= {"bucket": last.bucket, "key": last.key, "face": last.face_number}
 
     def delete(self, bucket: str, key: str) -> int:
         sql = "DELETE FROM FaceRecognitionResults WHERE bucket = ? AND key = ?"

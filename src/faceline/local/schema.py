@@ -1,7 +1,10 @@
 """The tables of `<data>/state.sqlite`, as migrations: append a step, never change one that was released."""
 
+from faceline.local.activity_schema import ACTIVITY
+from faceline.local.api_keys import ACCESS
 from faceline.local.database import Step
 from faceline.local.outbox import OUTBOX
+from faceline.local.work_counts import WORK_COUNTS
 
 STATE: tuple[Step, ...] = (
     """
@@ -96,4 +99,7 @@ STATE: tuple[Step, ...] = (
     CREATE INDEX sent_by_end ON sent (expires_at);
     """,
     OUTBOX,
+    ACTIVITY,
+    ACCESS,
+    WORK_COUNTS,
 )

@@ -40,6 +40,10 @@ class SqliteUnknownFaces:
         sql = f"SELECT {_COLUMNS} FROM unknown_faces WHERE collection = ? ORDER BY seen_at, face_id"  # noqa: S608 (ours)
         return [record_of(row) for row in self._database.rows(sql, (collection,))]
 
+    def ids(self, collection: str) -> Sequence[str]:
+        sql = "SELECT face_id FROM unknown_faces WHERE collection = ?"
+        return [row[0] for row in self._database.rows(sql, (collection,))]
+
     def crop(self, collection: str, face_id: str) -> Crop | None:
         sql = """SELECT jpeg, crop_landmarks FROM unknown_faces
                  WHERE collection = ? AND face_id = ? AND jpeg IS NOT NULL"""

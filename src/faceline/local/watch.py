@@ -13,6 +13,7 @@ from faceline.events import ObjectCreated
 from faceline.local.folders import Stamp
 from faceline.local.objects import Found, Objects
 from faceline.ports import ObjectInfo
+from faceline.telemetry import new_request_id, request_id
 
 if TYPE_CHECKING:
     import watchfiles
@@ -67,12 +68,17 @@ class BucketWatcher:
             self._thread = None
 
     def announce(self, info: ObjectInfo) -> bool:
-        """Announces these bytes under this key unless that was done before; for uploads that need not settle."""
+        """Announces these bytes under this key unless that was done before; for uploads that need not settle.
+
+        The event carries the id of the request that is followed, or, of a file that was dropped, a new one.
+        """
         with self._announcing:
             index = self._objects.index
             if index.was_announced(info.bucket, info.key, info.etag):
                 return False
-            self._on_object(ObjectCreated(info.bucket, info.key, info.etag, info.size, info.modified_at))
+            origin = request_id() or new_request_id()
+            event = ObjectCreated(info.bucket, info.key, info.etag, info.size, info.modified_at, request_id=origin)
+            self._on_object(event)
             index.mark_announced(info.bucket, info.key, info.etag)
             return True
 

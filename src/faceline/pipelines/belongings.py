@@ -1,7 +1,6 @@
 """What there is of a person: their face records, and the photos and clips that show them, alone or among others."""
 
-import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -9,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from faceline.documents import parsed
 from faceline.erasure import Gone, same_name
 from faceline.errors import InputError, NotFoundError
 from faceline.gallery.ports import FaceRecords
@@ -61,6 +61,13 @@ class Belongings(msgspec.Struct):
             among_others=[p for p in _united(self.among_others, earlier.among_others) if p not in alone],
             stems=_united(self.stems, earlier.stems),
         )
+
+    def without(self, faces: Mapping[str, Sequence[str]]) -> "Belongings":
+        """But for these faces: collection → face ids."""
+        left = {
+            name: [face_id for face_id in ids if face_id not in faces.get(name, ())] for name, ids in self.faces.items()
+        }
+        return msgspec.structs.replace(self, faces={name: ids for name, ids in left.items() if ids})
 
     def gone(self, objects: Sequence[Place]) -> Gone:
         """objects: photos and clips that are deleted or renamed."""
@@ -142,7 +149,7 @@ class Finder:
         for document in self._documents():
             if not _names_them(document, found.name):
                 continue
-            for place in self._clip_of(document):
+            for place in filter(self._may_be, self._clip_of(document)):
                 (found.alone if _is_alone(document, found.name) else found.among_others).append(place)
                 found.stems.append((*place, document["stem"]))
         for key in self._keys(self.clips, ""):
@@ -156,7 +163,7 @@ class Finder:
             if not key.endswith(".json"):
                 continue
             with suppress(NotFoundError, InputError, ValueError):  # gone meanwhile, or not one of ours
-                document = json.loads(self.objects.get(self.results, key, _MAX_DOCUMENT_BYTES)[1])
+                document = parsed(self.objects.get(self.results, key, _MAX_DOCUMENT_BYTES)[1])
                 if isinstance(document, dict):
                     yield document | {"stem": key.removesuffix(".json")}
 
@@ -169,6 +176,16 @@ class Finder:
         for clip in self._keys(self.clips, f"{document['stem']}."):
             if str(PurePosixPath(clip).with_suffix("")) == document["stem"]:
                 yield self.clips, clip
+
+    def _may_be(self, place: Place) -> bool:
+        """False for what no object can be called; a document may say anything."""
+        try:
+            self.objects.head(*place)
+        except NotFoundError:  # gone, and its results are to go yet
+            return True
+        except InputError:
+            return False
+        return True
 
     def _keys(self, bucket: str, prefix: str) -> list[str]:
         try:
@@ -183,18 +200,21 @@ def _shows_only(rows: Sequence[Record], name: str) -> bool:
 
 
 def _names_them(document: dict[str, Any], name: str) -> bool:
-    return name in document.get("names", []) or any(each.get("name") == name for each in _sightings(document))
+    names = document.get("names")
+    return (isinstance(names, list) and name in names) or any(each.get("name") == name for each in _sightings(document))
 
 
 def _is_alone(document: dict[str, Any], name: str) -> bool:
     """Of a clip whose first frame only was looked at, nobody knows who else is in it."""
     seen = document.get("appearances")
-    return isinstance(seen, list) and bool(seen) and all(each.get("name") == name for each in seen)
+    names = [each.get("name") if isinstance(each, dict) else None for each in seen] if isinstance(seen, list) else []
+    return bool(names) and all(each == name for each in names)
 
 
 def _sightings(document: dict[str, Any]) -> list[dict[str, Any]]:
-    face = document.get("face")
-    return [*document.get("appearances", []), *([face] if isinstance(face, dict) else [])]
+    seen = document.get("appearances")
+    found = [*(seen if isinstance(seen, list) else []), document.get("face")]
+    return [each for each in found if isinstance(each, dict)]
 
 
 def _united(one: list[Any], other: list[Any]) -> list[Any]:

@@ -4,13 +4,14 @@ import csv
 import re
 import threading
 from collections.abc import Iterable
+from importlib import import_module
 from pathlib import PurePosixPath
-from re import _parser  # type: ignore[attr-defined]  # what a pattern consists of; Python says it nowhere else
 from typing import Any
 
 from faceline.errors import InputError, NotFoundError, SettingError
 from faceline.ports import ObjectStore
 
+_parser: Any = import_module("re._parser")  # what a pattern consists of; Python says it nowhere else
 _MAX_MANIFEST_BYTES = 500_000_000
 _NAME_LENGTH = 255  # of a key's last part, at most (local/keys.py)
 _MAX_WAYS = _NAME_LENGTH**3  # about a second for the worst of names

@@ -6,12 +6,14 @@ repeating it with that name finishes it.
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
 
+from faceline.documents import is_damaged, parsed, quoted, says
 from faceline.erasure import Forgets, Gone, Journal
 from faceline.errors import InputError, NotFoundError
 from faceline.gallery.names import user_id_of
@@ -35,6 +37,7 @@ class Forgotten:
     records, results: rows and results of photos and clips that named the person and no longer do. photos: where other
     photos came from; they are the user's and stay. kept: photos and clips that show others too and stay, under their
     new names where the old ones said who was in them. stores: what else was removed, and where. receipt: its id.
+    earlier: ids of the receipts of earlier names, whose erasures are counted in.
     """
 
     name: str
@@ -47,6 +50,23 @@ class Forgotten:
     stores: dict[str, int] = field(default_factory=dict)
     receipt: str = ""
     ended_at: str = ""
+    earlier: tuple[str, ...] = ()
+
+    def joined(self, earlier: Sequence["Forgotten"]) -> "Forgotten":
+        """With what went before under earlier names."""
+        every = [*earlier, self]
+        uploads = dict.fromkeys(place for each in every for place in each.uploads)
+        return replace(
+            self,
+            removed=_sums(each.removed for each in every),
+            uploads=tuple(uploads),
+            records=sum(each.records for each in every),
+            results=sum(each.results for each in every),
+            photos=tuple(dict.fromkeys(place for each in every for place in each.photos if place not in uploads)),
+            kept=tuple(dict.fromkeys(place for each in every for place in each.kept if place not in uploads)),
+            stores=_sums(each.stores for each in every),
+            earlier=tuple(each.receipt for each in earlier),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,34 +196,58 @@ class Eraser:
         except NotFoundError:
             return 0
         keys = {source.partition("/")[2] for source in gone.sources if source.startswith(f"{self.places.bucket}/")}
-        words = [json.dumps(word, ensure_ascii=False) for word in (gone.name, *keys)]
+        words = quoted([gone.name, *keys])
         return sum(self._clean_result(info.key, gone.name, keys, words) for info in infos if info.key.endswith(".json"))
 
-    def _clean_result(self, key: str, name: str, keys: set[str], words: Sequence[str]) -> bool:
+    def _clean_result(self, key: str, name: str, keys: set[str], words: Collection[bytes]) -> bool:
         """keys: of photos that are gone. words: what a result that matters here has at least one of."""
         try:
-            text = self.objects.get(self.places.bucket, key, _MAX_DOCUMENT_BYTES)[1].decode()
+            data = self.objects.get(self.places.bucket, key, _MAX_DOCUMENT_BYTES)[1]
             # Most documents do not name the person: parsing is for those that do.
-            document = json.loads(text) if any(word in text for word in words) else {}
-            named = [face for face in document.get("faces", []) if _names(face, name)]
-            of_gone = document.get("file", {}).get("key") in keys
-        except (NotFoundError, InputError, ValueError, AttributeError, TypeError):
-            return False  # not one of ours
-        if of_gone:
-            self.objects.delete(self.places.bucket, key)
-            return True
+            document = parsed(data) if says(data, words) else None
+        except (NotFoundError, InputError):
+            return False
+        except ValueError:  # nobody can take the name out of it, nor use it; unless it was never meant to be a result
+            return is_damaged(data) and self._dropped(key)
+        if _key_in(document) in keys:
+            return self._dropped(key)
+        named = [face for face in _dicts(document, "faces") if _names(face, name)]
         for face in named:
             _unname(face, name)
         if named:
             self.objects.put(self.places.bucket, key, json.dumps(document, ensure_ascii=False, indent=2).encode())
         return bool(named)
 
+    def _dropped(self, key: str) -> bool:
+        self.objects.delete(self.places.bucket, key)
+        return True
+
+
+def _sums(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    total: Counter[str] = Counter()
+    for each in counts:
+        total.update(each)  # keeps zeros
+    return dict(total)
+
+
+def _key_in(document: Any) -> str | None:
+    """Of the photo that a result says it is of; None where it says none, as somebody else's document may."""
+    file = document.get("file") if isinstance(document, dict) else None
+    key = file.get("key") if isinstance(file, dict) else None
+    return key if isinstance(key, str) else None
+
+
+def _dicts(document: Any, name: str) -> list[dict[str, Any]]:
+    """What a list of that name has; nothing where there is no such list."""
+    found = document.get(name) if isinstance(document, dict) else None
+    return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
+
 
 def _names(face: dict[str, Any], name: str) -> bool:
-    return face.get("name") == name or any(c.get("name") == name for c in face.get("candidates", []))
+    return face.get("name") == name or any(c.get("name") == name for c in _dicts(face, "candidates"))
 
 
 def _unname(face: dict[str, Any], name: str) -> None:
-    face["candidates"] = [c for c in face.get("candidates", []) if c.get("name") != name]
+    face["candidates"] = [c for c in _dicts(face, "candidates") if c.get("name") != name]
     if face.get("name") == name:
         face |= {"name": None, "decision": "forgotten", "similarity": None}

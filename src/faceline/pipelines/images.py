@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import Any
 
+from faceline.activity import Kind
 from faceline.config import Settings
 from faceline.engine.analyzer import Analyzer, Wanted
 from faceline.errors import InputError, NotFoundError, SettingError
@@ -18,14 +19,13 @@ from faceline.gallery.enrolment import Outcome, Photo
 from faceline.gallery.sources import label_of
 from faceline.images import ImageLimits, decode
 from faceline.pipelines.documents import box_document, emotion_documents, face_document, identification_document
+from faceline.pipelines.entries import STATUS, See, Work, photo_faces, unseen
 from faceline.pipelines.owning import owns
 from faceline.pipelines.telling import Tell, in_photo, untold
 from faceline.ports import ObjectInfo, ObjectStore, Receipts, Record, Records
-from faceline.types import Decision, Face, Frame, Identification
+from faceline.types import Face, Frame, Identification
 
 _log = logging.getLogger("faceline.pipelines.images")
-
-_STATUS = {Decision.MATCH: "matched", Decision.UNKNOWN: "unknown", Decision.AMBIGUOUS: "ambiguous"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,10 @@ class Places:
 
 @dataclass(frozen=True, slots=True)
 class ImagePipeline:
-    """Everything that one photo passes on its way. collection, enroll: None only detects. tell: of whom was seen."""
+    """Everything that one photo passes on its way. collection, enroll: None only detects.
+
+    tell: of whom was seen. see: what the page lists.
+    """
 
     objects: ObjectStore
     records: Records
@@ -66,6 +69,7 @@ class ImagePipeline:
     emotions_kept: int = 3
     tell: Tell = untold
     keep_unknown: Callable[[ObjectInfo, Frame | None, list[Identification]], None] | None = None
+    see: See = unseen
 
     def handle(self, event: ObjectCreated) -> dict[str, Any]:
         """What was done, as a small document. Safe to repeat: results have the same names and replace themselves.
@@ -98,6 +102,7 @@ class ImagePipeline:
 
     def _take_in(self, event: ObjectCreated) -> tuple[str, dict[str, Any]]:
         """The etag of the bytes that are there now, and what was done with them."""
+        work = Work.begun()
         info, frame, faces, error = self._examine(event)
         found = self.collection.identify(faces) if self.collection else []
         timestamp = datetime.now(UTC).isoformat(timespec="milliseconds")
@@ -108,8 +113,11 @@ class ImagePipeline:
         target = self._processed_key(event)
         document = self._document(info, timestamp, frame, faces, found) | {"error": error}
         self.objects.put(info.bucket, target, json.dumps(document, ensure_ascii=False, indent=2).encode())
+        collection = self.collection.name if self.collection else ""
+        seen = photo_faces(frame, faces, found, self.emotions_kept)
+        self.see(work.on(Kind.PHOTO, info, collection, seen, error, frame))
         # No names in the result: receipts outlive whoever is forgotten.
-        for notice in in_photo(info, timestamp, self.collection.name if self.collection else "", found):
+        for notice in in_photo(info, timestamp, collection, found):
             self.tell(notice)
         result = {"status": "error" if error else "done", "faces": len(faces), "processed": target}
         return info.etag, result | ({"reason": error} if error else {})
@@ -120,7 +128,7 @@ class ImagePipeline:
             info, data = self.objects.get(event.bucket, event.key, self.limits.max_bytes)
             frame = decode(data, event.key, self.limits)
         except InputError as error:
-            _log.warning("photo cannot be used", extra={"key": event.key, "error": str(error)})
+            _log.warning("photo cannot be used", extra={"bucket": event.bucket, "key": event.key, "error": str(error)})
             return info, None, [], str(error)
         return info, frame, self.analyzer.analyze([frame], self.wanted)[0], None
 
@@ -134,7 +142,9 @@ class ImagePipeline:
             return {"status": "refused", "reason": str(error)}
         outcome = enroll(Photo(data, name, source))
         if outcome.refusal:
-            _log.warning("photo not enrolled", extra={"key": event.key, "reason": outcome.refusal})
+            _log.warning(
+                "photo not enrolled", extra={"bucket": event.bucket, "key": event.key, "reason": outcome.refusal}
+            )
             # Only the kind of reason: receipts outlive whoever is forgotten.
             return {"status": "refused", "reason": outcome.refusal.partition(":")[0]}
         return {"status": "enrolled"}
@@ -169,7 +179,7 @@ class ImagePipeline:
             bucket=info.bucket,
             key=info.key,
             etag=info.etag,
-            status=_STATUS[who.decision] if who else "detected",
+            status=STATUS[who.decision] if who else "detected",
             face_number=n,
         )
 

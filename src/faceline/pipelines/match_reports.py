@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from faceline.documents import is_damaged, parsed, quoted, says
 from faceline.erasure import Gone
 from faceline.errors import InputError, NotFoundError
 from faceline.pipelines.customers import image_id_of_key
@@ -87,7 +88,7 @@ class MatchReports:
 
     def withdraw(self, key: str, face_ids: Collection[str]) -> bool:
         """Takes matches with these faces out of a report; whether there were any."""
-        return self._rewrite(key, lambda match: match["Face"].get("FaceId") in face_ids)
+        return self._rewrite(key, lambda match: _text(match["Face"], "FaceId") in face_ids)
 
     def forget(self, gone: Gone) -> int:
         """Deletes the person's own reports and takes them out of others'; returns of how many reports."""
@@ -104,7 +105,18 @@ class MatchReports:
         if document is not None and (document["CustomerID"] == gone.name or document["Source"] in gone.sources):
             self.delete(key)
             return True
+        if document is None and self._is_lost(key, gone):
+            self.delete(key)
+            return True
         return self._rewrite(key, lambda match: _is_of(match, gone))
+
+    def _is_lost(self, key: str, gone: Gone) -> bool:
+        """Whether it is damaged and names the person: nobody can take them out of it, nor use it."""
+        try:
+            data = self.objects.get(self.bucket, key, _MAX_BYTES)[1]
+        except (NotFoundError, InputError):
+            return False
+        return is_damaged(data) and says(data, quoted(gone.words | gone.sources))
 
     def _rewrite(self, key: str, leaves: Callable[[Document], bool]) -> bool:
         with self.held(key):
@@ -118,7 +130,7 @@ class MatchReports:
     def _read(self, key: str) -> Document | None:
         """None where there is no report, or something else lies there."""
         try:
-            document = json.loads(self.objects.get(self.bucket, key, _MAX_BYTES)[1])
+            document = parsed(self.objects.get(self.bucket, key, _MAX_BYTES)[1])
         except (NotFoundError, InputError, ValueError):
             return None
         return document if _is_report(document) else None
@@ -129,7 +141,7 @@ class MatchReports:
 
 
 def _is_report(document: Any) -> bool:
-    if not isinstance(document, dict) or not {"Source", "CustomerID"} <= document.keys():
+    if not isinstance(document, dict) or not all(isinstance(document.get(k), str) for k in ("Source", "CustomerID")):
         return False
     matches = document.get("Matches")
     return isinstance(matches, list) and all(isinstance(m, dict) and isinstance(m.get("Face"), dict) for m in matches)
@@ -138,7 +150,13 @@ def _is_report(document: Any) -> bool:
 def _is_of(match: Document, gone: Gone) -> bool:
     face = match["Face"]
     known = {"FaceId": gone.face_ids, "ImageId": gone.image_ids, "ExternalImageId": gone.external_image_ids}
-    return match.get("CustomerId") == gone.name or any(face.get(name) in ids for name, ids in known.items())
+    return match.get("CustomerId") == gone.name or any(_text(face, name) in ids for name, ids in known.items())
+
+
+def _text(face: Document, name: str) -> str | None:
+    """None for anything else that may stand there."""
+    value = face.get(name)
+    return value if isinstance(value, str) else None
 
 
 def _hashed(text: str) -> str:

@@ -142,7 +142,7 @@ class Matcher:
             record = self._indexed(info, data, customer)
         except InputError as error:
             reason = str(error)
-            _log.warning("image not indexed", extra={"key": event.key, "reason": reason})
+            _log.warning("image not indexed", extra={"bucket": event.bucket, "key": event.key, "reason": reason})
             self._unindex(self._of_source(f"{info.bucket}/{info.key}"))
         target, report = self._reported(info, customer, record)
         told = self._tell(info, report)

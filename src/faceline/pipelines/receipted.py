@@ -9,6 +9,7 @@ from faceline.errors import NotFoundError
 from faceline.events import ObjectCreated, from_json
 from faceline.pipelines.worker import BusyError, beating
 from faceline.ports import Claim, ClaimState, Receipts
+from faceline.telemetry import following, request_id
 
 Handler = Callable[[ObjectCreated], dict[str, Any]]
 
@@ -24,7 +25,8 @@ class Receipted:
     def take(self, body: str) -> None:
         """Every event of a queue message. Raises InputError when it is no notification, BusyError."""
         for event in from_json(body):
-            self.handle(event)
+            with following(event.request_id or request_id()):
+                self.handle(event)
 
     def handle(self, event: ObjectCreated) -> dict[str, Any]:
         """The event's result: computed now, or stored by whoever handled it before. Raises BusyError."""

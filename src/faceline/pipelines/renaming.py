@@ -5,8 +5,9 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
-from typing import Any
 
+from faceline.activity import Activity
+from faceline.documents import parsed
 from faceline.errors import InputError, NotFoundError
 from faceline.events import ObjectCreated
 from faceline.pipelines.images import Places
@@ -26,6 +27,7 @@ class Renamer:
 
     objects: ObjectStore
     records: Records
+    activity: Activity
     receipts: Receipts
     places: Places
     mark: Callable[[str, str, str], None]
@@ -54,6 +56,7 @@ class Renamer:
         rows = [row for row in self.records.query(RecordQuery(image=info.key)) if row.bucket == info.bucket]
         name = PurePosixPath(copy.key).name
         self.records.replace(copy.bucket, copy.key, [replace(row, key=copy.key, image_id=name) for row in rows])
+        self.activity.rename(info.bucket, info.key, copy.key)
         done = json.loads(self.receipts.result(_event(info).event_id) or "{}")
         with suppress(NotFoundError, InputError, ValueError):
             done["processed"] = self._move_document(done.get("processed", ""), copy)
@@ -63,7 +66,9 @@ class Renamer:
 
     def _move_document(self, processed: str, copy: ObjectInfo) -> str:
         data = self.objects.get(copy.bucket, processed, _MAX_DOCUMENT_BYTES)[1]
-        document: dict[str, Any] = json.loads(data)
+        document = parsed(data)
+        if not isinstance(document, dict) or not isinstance(document.get("file"), dict):
+            raise InputError(f"{copy.bucket}/{processed} is no result of a photo")
         document["file"] |= {"key": copy.key, "name": PurePosixPath(copy.key).name}
         inner = copy.key.removeprefix(self.places.input_prefix)
         target = f"{self.places.processed_prefix}{PurePosixPath(inner).with_suffix('.json')}"

@@ -34,6 +34,8 @@ class Traces(Protocol):
 class Expiry:
     """results: collection → (bucket, prefix) of what is found with it. forget: a person from one collection.
 
+    activity: deletes what was seen with a collection, worked on before that time, and returns how many entries.
+
     photos: the bucket whose records are of which collection. delete: an upload with all that was made of it.
     kept: what holds now, every collection with a limit.
     """
@@ -42,6 +44,7 @@ class Expiry:
     retention: Retention
     objects: ObjectStore
     traces: Traces
+    activity: Callable[[str, str], int]
     tombstones: Callable[[Gone], int]
     results: Sequence[tuple[str, str, str]]
     photos: tuple[str, str]
@@ -52,15 +55,17 @@ class Expiry:
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     def run(self) -> dict[str, int]:
-        """How many faces, people, results and records went."""
-        done = {"people": 0, "faces": 0, "results": 0, "records": 0}
+        """How many faces, people, results, records and entries of what was seen went."""
+        done = {"people": 0, "faces": 0, "results": 0, "records": 0, "entries": 0}
         for kept in self.kept():
             if kept.faces_days:
                 people, faces = self._faces(kept.collection, self._before(kept.faces_days))
                 done["people"], done["faces"] = done["people"] + people, done["faces"] + faces
             if kept.results_days:
-                results, records = self._results(kept.collection, self._before(kept.results_days))
+                before = self._before(kept.results_days)
+                results, records = self._results(kept.collection, before)
                 done["results"], done["records"] = done["results"] + results, done["records"] + records
+                done["entries"] += self.activity(kept.collection, before)
         return done
 
     def _before(self, days: float) -> str:

@@ -11,7 +11,7 @@ from faceline.errors import ImageError
 from faceline.image_headers import naming
 from faceline.pipelines.markup import Markup, element, page
 from faceline.pipelines.scanning import Group, Scan, Shown, TwoNames, TwoPeople
-from faceline.similarity import MAX_SIMILARITY, rate_at_similarity
+from faceline.similarity import strangers_as_alike
 
 Picture = Callable[[str], bytes | None]  # a face id's kept crop as JPEG, None where there is none
 
@@ -25,11 +25,8 @@ def meaning(similarity: float) -> str:
     """A similarity in words: how many pairs of strangers have it."""
     if similarity == 100.0:
         return "The same photo is under both names."
-    if similarity >= MAX_SIMILARITY:
-        return "Fewer than 1 in 10 million pairs of strangers."
-    one_in = 1 / rate_at_similarity(similarity)
-    digits = max(len(str(int(one_in))) - 2, 0)
-    return f"1 in {round(one_in, -digits):,.0f} pairs of strangers."
+    strangers = strangers_as_alike(similarity)
+    return f"{strangers[0].upper()}{strangers[1:]}."
 
 
 def scan_page(scan: Scan, picture: Picture) -> str:

@@ -42,5 +42,5 @@ def read_staged(data: bytes, key: str) -> StagedClip:
     """Raises InputError when it is no such list of frames."""
     try:
         return msgspec.json.decode(data, type=StagedClip)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InputError(f"{key} is no list of a clip's frames ({error}); upload the clip again") from error

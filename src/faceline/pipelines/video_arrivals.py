@@ -37,7 +37,7 @@ class VideoArrivals:
             info, data = self.objects.get(event.bucket, event.key, self.max_gallery_bytes)
             new, gone = self.import_gallery(data, f"{info.bucket}/{info.key}")
         except (InputError, ModelMismatchError, ConflictError) as error:
-            _log.warning("gallery not imported", extra={"key": event.key, "error": str(error)})
+            _log.warning("gallery not imported", extra={"bucket": event.bucket, "key": event.key, "error": str(error)})
             return {"status": "refused", "reason": str(error)}
-        _log.info("gallery imported", extra={"key": event.key, "new": new, "gone": gone})
+        _log.info("gallery imported", extra={"bucket": event.bucket, "key": event.key, "new": new, "gone": gone})
         return {"status": "enrolled", "new": new, "gone": gone}

@@ -2,10 +2,10 @@
 
 import json
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from faceline.documents import is_damaged, parsed, quoted, says
 from faceline.errors import InputError, NotFoundError
 from faceline.pipelines.naming import UNKNOWN
 from faceline.ports import ObjectStore
@@ -30,12 +30,13 @@ class Outputs:
             self.objects.delete(self.bucket, f"{stem}.txt")
 
     def names(self, stem: str) -> list[str] | None:
-        """Who was found; None when there is no result."""
+        """Who was found; None when there is no result, or a file that is none stands in its place."""
         try:
-            document = json.loads(self.objects.get(self.bucket, f"{stem}.json", _MAX_BYTES)[1])
-        except NotFoundError:
+            document = parsed(self.objects.get(self.bucket, f"{stem}.json", _MAX_BYTES)[1])
+        except (NotFoundError, ValueError):
             return None
-        return list(document["names"])
+        names = document.get("names") if isinstance(document, dict) else None
+        return [str(name) for name in names] if isinstance(names, list) else None
 
     def delete(self, stem: str) -> None:
         for suffix in (".json", ".txt"):
@@ -50,14 +51,23 @@ class Outputs:
         return sum(self._forget(info.key, name) for info in infos if info.key.endswith(".json"))
 
     def _forget(self, key: str, name: str) -> bool:
-        document: Any = None
-        with suppress(NotFoundError, InputError, ValueError):  # gone meanwhile, or not one of ours
-            document = json.loads(self.objects.get(self.bucket, key, _MAX_BYTES)[1])
+        try:
+            data = self.objects.get(self.bucket, key, _MAX_BYTES)[1]
+            document = parsed(data)
+        except (NotFoundError, InputError):  # gone meanwhile
+            return False
+        except ValueError:  # nobody can take the name out of it, nor use it; unless it was never meant to be a result
+            return says(data, quoted([name])) and is_damaged(data) and self._dropped(key)
         if not isinstance(document, dict) or not _says(document, name):
             return False
-        named = [each for each in document.get("names", []) if each != name] or [UNKNOWN]
+        names = document.get("names")
+        named = [each for each in names if isinstance(each, str) and each != name] if isinstance(names, list) else []
         cleaned = {k: _without(v, name) for k, v in document.items() if k not in ("names", "error")}
-        self.put(key.removesuffix(".json"), cleaned, named, document.get("error"))
+        self.put(key.removesuffix(".json"), cleaned, named or [UNKNOWN], _without(document.get("error"), name))
+        return True
+
+    def _dropped(self, key: str) -> bool:
+        self.delete(key.removesuffix(".json"))
         return True
 
 

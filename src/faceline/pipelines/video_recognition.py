@@ -1,9 +1,9 @@
 """Workflows 3 and 4, second half: what was staged of a clip → who is in it, in the output bucket."""
 
-import json
 import logging
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
@@ -11,12 +11,15 @@ from typing import Any
 
 import msgspec
 
+from faceline.activity import Kind, SeenFace
+from faceline.documents import parsed
 from faceline.engine.analyzer import Analyzer, Wanted
 from faceline.errors import ConflictError, InputError, NotFoundError
 from faceline.gallery.collection import Collection
 from faceline.images import ImageLimits, decode
 from faceline.pipelines.clips import appearances
 from faceline.pipelines.documents import appearance_document, identification_document
+from faceline.pipelines.entries import See, Work, clip_faces, first_face, unseen
 from faceline.pipelines.naming import UNKNOWN, name_of, principal
 from faceline.pipelines.staging import MANIFEST, StagedClip, read_staged
 from faceline.pipelines.telling import Tell, in_clip, untold
@@ -45,18 +48,20 @@ class Recognition:
 class VideoRecognizer:
     """The function `face-recognition`. recognition: asked at each call, since galleries come and go.
 
-    tell: of whom was seen in a clip.
+    tell: of whom was seen in a clip. source_of: bucket and key of the clip of a stem. see: what the page lists.
     """
 
     objects: ObjectStore
     outputs: Outputs
     recognition: Callable[[], Recognition]
     tell: Tell = untold
+    source_of: Callable[[str], tuple[str, str]] = lambda stem: ("", stem)
+    see: See = unseen
 
     def take(self, body: str) -> None:
         """One call, as a queue brings it. Raises InputError when it is none."""
         try:
-            payload = json.loads(body)
+            payload = parsed(body)
         except ValueError as error:
             raise InputError(f"the call is not JSON ({error}); expected {_EXPECTED}") from error
         try:
@@ -81,24 +86,30 @@ class VideoRecognizer:
         except (NotFoundError, InputError) as error:  # taken away before its turn came, or nothing to be read
             answer = {"statusCode": 400, "body": str(error)}
         latency_ms = round((time.perf_counter() - started) * 1000, 1)
-        _log.info("video recognised", extra={"key": key, "latency_ms": latency_ms, "status": answer["statusCode"]})
+        _log.info(
+            "video recognised",
+            extra={"bucket": bucket, "key": key, "latency_ms": latency_ms, "status": answer["statusCode"]},
+        )
         return answer
 
     def _image(self, bucket: str, key: str) -> dict[str, Any]:
         """The largest usable face of one image."""
-        asked = self.recognition()
+        work, asked = Work.begun(), self.recognition()
         document = self._document(f"{bucket}/{key}", asked, "first")
         stem = str(PurePosixPath(key).with_suffix(""))
         info, data = self.objects.get(bucket, key, asked.limits.max_bytes)
         try:
             faces = asked.analyzer.analyze([decode(data, key, asked.limits)], asked.wanted)[0]
         except InputError as error:
+            self._list(self.source_of(stem), work, asked, (), str(error))
             return self._nothing(stem, document, str(error))
         if not faces:
+            self._list(self.source_of(stem), work, asked, (), None)
             return self._nothing(stem, document, f"No face detected or recognized in {key}")
         (who,) = asked.collection.identify([faces[principal(faces)]])
         name = name_of(who, asked.nearest_wins)
         self.outputs.put(stem, document | {"etag": info.etag, "face": identification_document(who)}, [name], None)
+        self._list(self.source_of(stem), work, asked, first_face(who), None)
         return {"statusCode": 200, "body": name}
 
     def _clip(self, bucket: str, key: str) -> dict[str, Any]:
@@ -110,23 +121,32 @@ class VideoRecognizer:
                 return answer
 
     def _recognise(self, bucket: str, key: str, asked: Recognition, manifest: StagedClip) -> dict[str, Any]:
-        stem = str(PurePosixPath(key).parent)
+        stem, video, work = str(PurePosixPath(key).parent), manifest.video, Work.begun()
         frames = self._frames(bucket, manifest, asked.limits)
         found = appearances(frames, asked.analyzer, asked.wanted, asked.collection, asked.workers)
-        document = self._document(f"{manifest.video.bucket}/{manifest.video.key}", asked, "all") | {
-            "video": msgspec.structs.asdict(manifest.video),
+        document = self._document(f"{video.bucket}/{video.key}", asked, "all") | {
+            "video": msgspec.structs.asdict(video),
             "sampled_frames": len(manifest.frames),
             "appearances": [appearance_document(each) | {"best_frame": _best(each, manifest)} for each in found],
         }
         if not found:
+            self._list((video.bucket, video.key), work, asked, (), manifest.error)
             error = manifest.error or f"No face detected or recognized in {stem}"
             return self._nothing(stem, document, error)
         names = most_seen_first(found) or [UNKNOWN]
         self.outputs.put(stem, document, names, manifest.error)
-        video, when = manifest.video, document["processed_at"]
+        self._list((video.bucket, video.key), work, asked, clip_faces(found), manifest.error)
+        when = document["processed_at"]
         for notice in in_clip(f"{video.bucket}/{video.key}", video.etag, when, asked.collection.name, found):
             self.tell(notice)
         return {"statusCode": 200, "body": ", ".join(names)}
+
+    def _list(
+        self, clip: tuple[str, str], work: Work, asked: Recognition, faces: tuple[SeenFace, ...], error: str | None
+    ) -> None:
+        with suppress(NotFoundError):  # taken away meanwhile: there is nothing to look at
+            info = self.objects.head(*clip)
+            self.see(work.on(Kind.CLIP, info, asked.collection.name, faces, error))
 
     def _frames(self, bucket: str, manifest: StagedClip, limits: ImageLimits) -> Iterator[VideoFrame]:
         for staged in manifest.frames:

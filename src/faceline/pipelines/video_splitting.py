@@ -16,10 +16,12 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from faceline.activity import Kind
 from faceline.config import Names
 from faceline.errors import NotFoundError, VideoDamagedError, VideoError
 from faceline.events import ObjectCreated
 from faceline.images import encode_jpeg
+from faceline.pipelines.entries import See, Work, unseen
 from faceline.pipelines.fetching import fetched_clip
 from faceline.pipelines.owning import owns
 from faceline.pipelines.staging import MANIFEST, StagedClip, StagedFrame, StagedVideo
@@ -45,20 +47,24 @@ class Splitting:
 
 @dataclass(frozen=True, slots=True)
 class VideoSplitter:
-    """The function `video-splitting`. invoke: calls the function `face-recognition` without waiting for it."""
+    """The function `video-splitting`. invoke: calls the function `face-recognition` without waiting for it.
+
+    see: what the page lists; here only clips that cannot be used.
+    """
 
     objects: ObjectStore
     receipts: Receipts
     names: Names
     splitting: Splitting
     invoke: Callable[[dict[str, Any]], object]
+    see: See = unseen
 
     def handle(self, event: ObjectCreated) -> dict[str, Any]:
         """What was done, as a small document. Safe to repeat: everything has the same names and replaces itself.
 
         A clip that cannot be used is a result too: `<stem>.json` in the output bucket says why.
         """
-        started, stem = time.perf_counter(), self._stem(event)
+        work, started, stem = Work.begun(), time.perf_counter(), self._stem(event)
         try:
             with fetched_clip(self.objects, event.bucket, event.key, self.splitting.limits.max_bytes) as (info, path):
                 sampling = FIRST_FRAME if self.splitting.first_only else self.splitting.sampling
@@ -67,6 +73,8 @@ class VideoSplitter:
         except VideoError as error:
             reason = str(error)
             self._refuse(stem, event, reason)
+            with suppress(NotFoundError):  # taken away meanwhile
+                self.see(work.on(Kind.CLIP, self.objects.head(event.bucket, event.key), "", (), reason))
             result = {"status": "error", "reason": reason}
         latency_ms = round((time.perf_counter() - started) * 1000, 1)
         _log.info("video split", extra={"bucket": event.bucket, "key": event.key, "latency_ms": latency_ms, **result})

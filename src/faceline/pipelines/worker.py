@@ -4,11 +4,14 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import copy_context
 from dataclasses import dataclass
 from typing import Protocol
 
 from faceline.errors import FacelineError, InputError, MissingExtraError, ModelError, SettingError
+from faceline.events import request_id_of
 from faceline.ports import DeadLetters, Message, Queue
+from faceline.telemetry import following
 
 _log = logging.getLogger("faceline.pipelines.worker")
 
@@ -55,7 +58,14 @@ class Worker:
             self.take(messages[0])
 
     def take(self, message: Message) -> None:
-        """One message: its work is done, then it is acknowledged, given back, or buried."""
+        """One message: its work is done, then it is acknowledged, given back, or buried.
+
+        What is logged meanwhile carries the id of the request that the message goes back to.
+        """
+        with following(request_id_of(message.body)):
+            self._take(message)
+
+    def _take(self, message: Message) -> None:
         try:
             with beating(self.lease_s, lambda: self.queue.extend(message, self.lease_s)):
                 self.work(message.body)
@@ -90,7 +100,7 @@ def beating(lease_s: float, extend: Callable[[], bool]) -> Iterator[None]:
             except FacelineError as error:
                 _log.warning("a lease could not be extended; the next beat tries again", extra={"error": str(error)})
 
-    thread = threading.Thread(target=beat, name="faceline-heartbeat", daemon=True)
+    thread = threading.Thread(target=copy_context().run, args=(beat,), name="faceline-heartbeat", daemon=True)
     thread.start()
     try:
         yield

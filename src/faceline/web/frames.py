@@ -14,7 +14,7 @@ from starlette.routing import Route
 from faceline.app import App
 from faceline.loading import worker_count
 from faceline.pipelines.frames import COMPLETED
-from faceline.web.uploads import IN_MEMORY, received
+from faceline.web.uploads import IN_MEMORY, in_hand, received
 
 
 class Frames:
@@ -28,7 +28,7 @@ class Frames:
 
     async def post(self, request: Request) -> Response:
         limit = self._app.settings.max_upload_bytes
-        with tempfile.SpooledTemporaryFile(max_size=IN_MEMORY) as file:
+        with in_hand(request), tempfile.SpooledTemporaryFile(max_size=IN_MEMORY) as file:
             if not await received(request, file, limit):
                 error = f"the body is larger than {limit} bytes; raise max_upload_bytes or send a smaller frame"
                 return JSONResponse({"error": error}, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, {"Connection": "close"})

@@ -3,10 +3,10 @@
 The routes and the OpenAPI document are both made of these, so that they cannot disagree.
 """
 
-import re
-import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from http import HTTPStatus
 from typing import IO, Any
 
@@ -19,12 +19,11 @@ from starlette.routing import Route
 from faceline.api_keys import ApiScope, Caller
 from faceline.app import App
 from faceline.errors import UsageError
-from faceline.loading import worker_count
+from faceline.web.lanes import Lane, Work, lanes
 from faceline.web.problems import problem
-from faceline.web.uploads import IN_MEMORY, received
+from faceline.web.uploads import json_document, one_file, several_files
 
-_PARAMETER = re.compile(r"\{(\w+)(?::\w+)?\}")
-_MAX_JSON_BYTES = 1_000_000
+MAX_TEXT = 1_024  # characters of a parameter, as object keys have
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -43,15 +42,26 @@ class Upload:
 
 
 @dataclass(frozen=True, slots=True)
+class Files:
+    """The body is multipart/form-data with one file of each name. max_bytes: the setting that limits each."""
+
+    names: tuple[str, ...]
+    max_bytes: str = "max_upload_bytes"
+
+
+@dataclass(frozen=True, slots=True)
 class Media:
-    """The answer is of this media type, and no JSON."""
+    """The answer is of this media type, and no JSON. also: statuses that say less of it, or that it did not change."""
 
     kind: str
+    also: tuple[HTTPStatus, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What an operation works with. body: a struct, or the open file of an `Upload`, at its beginning."""
+    """What an operation works with. body: a struct, the open file of an `Upload` at its beginning, or those of `Files`
+    by their names.
+    """
 
     app: App
     caller: Caller
@@ -69,8 +79,8 @@ class Operation:
     """run: gets the call and the parameters, in a thread; gives what `answer` says, or a Response of that kind.
 
     answer: a type that msgspec encodes, Media, or None for 204. errors: statuses beside those that every operation
-    has. infers: the networks run, so that only so many are worked on at a time as there are cores. tag: the heading
-    in the documentation.
+    has. work: what takes a core for a while, so that only so many are worked on at a time. tag: the heading in the
+    documentation.
     """
 
     method: str
@@ -84,22 +94,22 @@ class Operation:
     scope: ApiScope = ApiScope.READ
     status: HTTPStatus = HTTPStatus.OK
     errors: Sequence[HTTPStatus] = ()
-    infers: bool = False
+    work: Work | None = None
 
     @property
-    def parameters_in_path(self) -> list[str]:
-        return _PARAMETER.findall(self.path)
+    def operation_id(self) -> str:
+        return self.run.__name__
 
 
 def routes(operations: Sequence[Operation], app: App) -> list[Route]:
-    inferring = anyio.CapacityLimiter(worker_count(app.settings))
-    return [Route(each.path, _Endpoint(each, app, inferring).answer, methods=[each.method]) for each in operations]
+    lane = lanes(app)
+    found = [(each, lane[each.work] if each.work else None) for each in operations]
+    return [Route(each.path, _Endpoint(each, app, its).answer, methods=[each.method]) for each, its in found]
 
 
 class _Endpoint:
-    def __init__(self, operation: Operation, app: App, inferring: anyio.CapacityLimiter) -> None:
-        self._operation, self._app = operation, app
-        self._limiter = inferring if operation.infers else None
+    def __init__(self, operation: Operation, app: App, lane: Lane | None) -> None:
+        self._operation, self._app, self._lane = operation, app, lane
 
     async def answer(self, request: Request) -> Response:
         """Starlette's endpoint."""
@@ -108,31 +118,34 @@ class _Endpoint:
             detail = f"this needs a key of scope {operation.scope}; {caller.name} has {caller.scope}"
             return problem(HTTPStatus.FORBIDDEN, detail)
         asked = _asked(operation, request)
-        if isinstance(operation.body, Upload):
-            return await self._with_file(request, caller, asked)
-        body = await _document(request, operation.body) if operation.body is not None else None
-        return await self._run(Call(self._app, caller, body, dict(request.headers)), asked)
+        if self._lane:
+            self._lane.check()  # before its file comes for nothing
+        async with self._body(request) as body:
+            return await self._run(request, Call(self._app, caller, body, dict(request.headers)), asked)
 
-    async def _with_file(self, request: Request, caller: Caller, asked: Asked) -> Response:
-        limit = getattr(self._app.settings, self._operation.body.max_bytes)
-        with tempfile.SpooledTemporaryFile(max_size=IN_MEMORY) as file:
-            if not await received(request, file, limit):
-                return too_large(limit, self._operation.body.max_bytes)
-            return await self._run(Call(self._app, caller, file, dict(request.headers)), asked)
+    @asynccontextmanager
+    async def _body(self, request: Request) -> AsyncIterator[Any]:
+        match self._operation.body:
+            case None:
+                yield None
+            case Upload(setting):
+                async with one_file(request, getattr(self._app.settings, setting), setting) as file:
+                    yield file
+            case Files(names, setting):
+                async with several_files(request, names, getattr(self._app.settings, setting), setting) as files:
+                    yield files
+            case kind:
+                yield await json_document(request, kind)
 
-    async def _run(self, call: Call, asked: Asked) -> Response:
-        answer = await anyio.to_thread.run_sync(self._operation.run, call, asked, limiter=self._limiter)
+    async def _run(self, request: Request, call: Call, asked: Asked) -> Response:
+        work = partial(self._operation.run, call, asked)
+        answer = await (self._lane.run(request, work) if self._lane else anyio.to_thread.run_sync(work))
         if isinstance(answer, Response):
             return answer
         if answer is None:
             return Response(status_code=HTTPStatus.NO_CONTENT)
         headers = {"Cache-Control": "no-store"}  # what is said of people stays in no cache
         return Response(msgspec.json.encode(answer), self._operation.status, headers, "application/json")
-
-
-def too_large(limit: int, setting: str) -> Response:
-    detail = f"the body has more than {limit} bytes; raise {setting}, or send a smaller file"
-    return problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail, {"Connection": "close"})
 
 
 def whole(file: IO[bytes]) -> bytes:
@@ -142,19 +155,18 @@ def whole(file: IO[bytes]) -> bytes:
 
 
 def _asked(operation: Operation, request: Request) -> Asked:
+    given, in_path = request.query_params, request.path_params
+    doubled = sorted(name for name in given if name in in_path or len(given.getlist(name)) > 1)
+    if doubled:
+        raise UsageError(f"{request.url.path}: the parameter {doubled[0][:40]!a} is given twice")
+    texts = {**given, **in_path}
+    unfit = sorted(name for name, text in texts.items() if "\0" in text or len(text) > MAX_TEXT)
+    if unfit:
+        raise UsageError(f"the parameter {unfit[0][:40]!a} has a NUL character, or more than {MAX_TEXT:,} characters")
     try:
-        return msgspec.convert({**request.query_params, **request.path_params}, operation.asked, strict=False)
+        asked = msgspec.convert(texts, operation.asked, strict=False)
     except msgspec.ValidationError as error:
         raise UsageError(f"{request.url.path}: {error}") from error
-
-
-async def _document(request: Request, kind: Any) -> Any:
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > _MAX_JSON_BYTES:
-            raise UsageError(f"{request.url.path}: a JSON body has at most {_MAX_JSON_BYTES} bytes")
-    try:
-        return msgspec.json.decode(body, type=kind)
-    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError, RecursionError) as error:
-        raise UsageError(f"{request.url.path}: the body is not as expected: {error}") from error
+    if any(getattr(asked, name) is None for name in given):  # msgspec takes the text for nothing
+        raise UsageError(f"{request.url.path}: null is no value of a parameter; leave it out")
+    return asked

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from starlette.staticfiles import StaticFiles
 
 from faceline import __version__
 from faceline.app import App
+from faceline.videos import INSTALL
 
 _FOLDER = Path(__file__).parent
 
@@ -24,7 +26,7 @@ SECURITY_HEADERS: Mapping[str, str] = {
         "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
+    "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
 }
@@ -68,6 +70,7 @@ class Templates:
 
 def routes(app: App, templates: Templates) -> list[BaseRoute]:
     context = {"collection": app.settings.collection, "matching": app.settings.names.matching_collection}
+    context |= {"clips": app.settings.names.input, "clips_need": "" if find_spec("av") else INSTALL}
     shown: list[BaseRoute] = [
         Route(page.path, _Shell(page, templates, context).answer, methods=["GET"]) for page in PAGES
     ]

@@ -4,24 +4,28 @@ import asyncio
 import json
 import re
 from collections.abc import AsyncIterator
+from contextlib import ExitStack
 from http import HTTPStatus
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from faceline.app import App
 from faceline.errors import NotFoundError, UsageError
 from faceline.pipelines.frame_messages import MAX_MESSAGE_BYTES
 from faceline.ports import Message
-from faceline.web.problems import problem
+from faceline.web.seats import EventStream, Seats
+from faceline.web.uploads import body_of
 from faceline.web.waiting import Waiting
 
 _MAX_WAIT_S = 20.0
 _MAX_LEASE_S = 43_200.0
 _LEASE_S = 30.0
+_MOST_SUBSCRIBERS = 200
+_MOST_OF_ONE = 40
 _ALIVE_EVERY_S = 15.0  # what passes a connection on may take a longer silence for its end
 
 
@@ -32,12 +36,15 @@ class Queues:
         self._app = app
         self._waiting: dict[str, Waiting] = {}
         self._closed = False
+        self._seats = Seats(_MOST_SUBSCRIBERS, _MOST_OF_ONE, "subscriptions")
 
     def routes(self) -> list[Route]:
         messages = "/queues/{name}/messages"
+        receiving = Route(messages, self.receive)
+        receiving.methods = {"GET"}  # HEAD would hide messages and show them to nobody
         return [
             Route("/queues/{name}", self.depth),
-            Route(messages, self.receive, methods=["GET"]),
+            receiving,
             Route(messages, self.send, methods=["POST"]),
             Route(messages + "/{receipt_handle}", self.delete, methods=["DELETE"]),
             Route(messages + "/{receipt_handle}/visibility", self.change_visibility, methods=["POST"]),
@@ -72,12 +79,9 @@ class Queues:
         deduplication_id = request.query_params.get("deduplication_id")
         if deduplication_id is not None and not 1 <= len(deduplication_id) <= 128:
             raise UsageError("deduplication_id must have 1 to 128 characters")
-        waiting, body = await self._at(request), b""
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > MAX_MESSAGE_BYTES:
-                detail = f"a message has at most {MAX_MESSAGE_BYTES} bytes; send a smaller one"
-                return problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail, {"Connection": "close"})
+        waiting = await self._at(request)
+        detail = f"a message has at most {MAX_MESSAGE_BYTES} bytes; send a smaller one"
+        body = await body_of(request, MAX_MESSAGE_BYTES, detail)
         message_id = await run_in_threadpool(waiting.queue.send, _text(body), deduplication_id)
         return JSONResponse({"message_id": message_id}, HTTPStatus.CREATED)
 
@@ -101,13 +105,16 @@ class Queues:
         return _done(await run_in_threadpool(waiting.queue.release, message))
 
     async def events(self, request: Request) -> Response:
-        """Server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html), each a message."""
+        """Server-sent events, each a message."""
         waiting = await self._at(request)
+        if request.method == "HEAD":
+            return Response(media_type="text/event-stream")
         said = request.headers.get("last-event-id", "")
-        # Before the answer's head goes out: whoever has that misses nothing that is sent from then on.
-        number = int(said) if re.fullmatch("[0-9]{1,18}", said) else await run_in_threadpool(waiting.queue.newest)
-        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        return StreamingResponse(_told(waiting, number), media_type="text/event-stream", headers=headers)
+        with ExitStack() as seat:
+            seat.enter_context(self._seats.taken(request.state.caller))
+            # Before the answer's head goes out: whoever has that misses nothing that is sent from then on.
+            number = int(said) if re.fullmatch("[0-9]{1,18}", said) else await run_in_threadpool(waiting.queue.newest)
+            return EventStream(_told(waiting, number), seat.pop_all())
 
     async def _at(self, request: Request) -> Waiting:
         """Those who wait at the queue that the path names. Raises NotFoundError."""

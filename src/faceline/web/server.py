@@ -15,16 +15,26 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
+from faceline.api_keys import ApiScope, Caller
 from faceline.app import App
-from faceline.errors import FacelineError, UsageError
+from faceline.errors import FacelineError, NotFoundError, UsageError
 from faceline.ports import ObjectInfo, RecordQuery
-from faceline.web import openapi, operations, pages
+from faceline.web import operations, pages, uploads
 from faceline.web.access import Access
 from faceline.web.api.operations import OPERATIONS
+from faceline.web.docs_page import DocsPage
 from faceline.web.frames import Frames
+from faceline.web.login import Login
+from faceline.web.metrics import Metrics
+from faceline.web.origins import Origins
 from faceline.web.problems import faceline_error, gone, http_error, problem
 from faceline.web.queues import Queues
-from faceline.web.uploads import IN_MEMORY, received
+from faceline.web.readiness import obstacles
+from faceline.web.served import SERVED
+from faceline.web.sessions import Callers
+from faceline.web.streams import Streams
+from faceline.web.tracing import Tracing
+from faceline.web.uploads import IN_MEMORY, in_hand, received
 
 Handler = Callable[[Request], Awaitable[Response]]
 _QUERY = ("image", "person", "since", "until", "status")
@@ -34,7 +44,7 @@ def create(app: App, key: str, announce: Callable[[ObjectInfo], Any], rekognitio
     """key: the admin key. announce: called with each uploaded object that starts work.
 
     rekognition: answers `POST /`, which carries signatures of its own instead of the key; None: nobody does. What it
-    gives has `state.queues`, whose `close` ends the requests that wait for messages.
+    gives has `state.queues` and `state.streams`, whose `close` ends the requests that wait for news.
     """
     endpoints = _Endpoints(app, announce)
     routes: list[BaseRoute] = [
@@ -48,14 +58,23 @@ def create(app: App, key: str, announce: Callable[[ObjectInfo], Any], rekognitio
     ]
     queues = Queues(app)
     routes += [*Frames(app).routes(), *queues.routes()]
-    routes += operations.routes(OPERATIONS, app)
-    routes.append(Route("/openapi.json", endpoints.openapi))
-    routes += pages.routes(app, pages.Templates())
+    streams = Streams(app)
+    routes += [*streams.routes(), *operations.routes(OPERATIONS, app)]
+    metrics = Metrics(app)
+    routes.append(Route("/metrics", metrics.metrics))
+    templates, callers = pages.Templates(), Callers(app, key)
+    routes += [*pages.routes(app, templates), *Login(app, callers, templates).routes()]
+    routes += DocsPage(app, templates, (*OPERATIONS, *SERVED)).routes()
     if rekognition is not None:
         routes.append(Route("/", rekognition, methods=["POST"]))
     handlers = {FacelineError: faceline_error, HTTPException: http_error, ClientDisconnect: gone}
-    starlette = Starlette(routes=routes, middleware=[Middleware(Access, key=key)], exception_handlers=handlers)
-    starlette.state.queues = queues
+    middleware = [
+        Middleware(Tracing, observe=metrics.observe),
+        Middleware(Access, callers=callers, origins=Origins.of(app.settings)),
+    ]
+    starlette = Starlette(routes=routes, middleware=middleware, exception_handlers=handlers)
+    starlette.state.queues, starlette.state.streams = queues, streams
+    starlette.state.uploads = uploads.seats()
     return starlette
 
 
@@ -63,13 +82,13 @@ class _Endpoints:
     def __init__(self, app: App, announce: Callable[[ObjectInfo], Any]) -> None:
         self._app, self._announce = app, announce
 
-    async def openapi(self, request: Request) -> Response:
-        return JSONResponse(openapi.document(OPERATIONS))
-
     async def health(self, request: Request) -> Response:
         return JSONResponse({"status": "ok"})
 
     async def ready(self, request: Request) -> Response:
+        in_the_way = await run_in_threadpool(obstacles, self._app)
+        if in_the_way:
+            return problem(HTTPStatus.SERVICE_UNAVAILABLE, "; ".join(in_the_way))
         depth = await run_in_threadpool(self._app.queue.depth)
         return JSONResponse({"status": "ready", "queue": depth})
 
@@ -102,15 +121,30 @@ class _Endpoints:
 
     async def put_object(self, request: Request) -> Response:
         bucket, key = request.path_params["bucket"], request.path_params["key"]
-        with tempfile.SpooledTemporaryFile(max_size=IN_MEMORY) as file:
+        with in_hand(request), tempfile.SpooledTemporaryFile(max_size=IN_MEMORY) as file:
             if not await received(request, file, self._app.settings.max_upload_bytes):
                 limit = f"{self._app.settings.max_upload_bytes} bytes; raise max_upload_bytes or send a smaller file"
                 detail = f"{key}: larger than {limit}"
                 return problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail, {"Connection": "close"})
+            refusal = await run_in_threadpool(self._refusal, request.state.caller, bucket, key)
+            if refusal:
+                return problem(HTTPStatus.FORBIDDEN, refusal)
             info = await run_in_threadpool(self._app.objects.put, bucket, key, cast(BinaryIO, file))
         if self._app.starts_work(bucket, key):
             await run_in_threadpool(self._announce, info)
         return JSONResponse(asdict(info), HTTPStatus.CREATED)
+
+    def _refusal(self, caller: Caller, bucket: str, key: str) -> str | None:
+        """Why somebody may not put a file in here. Who cannot delete must not get round that by replacing."""
+        if caller.scope.covers(ApiScope.ADMIN):
+            return None
+        if not self._app.starts_work(bucket, key) or bucket == self._app.settings.names.embeddings:
+            return f"{bucket}/{key} is no place for photos or clips; {caller.name} needs a key of scope admin for it"
+        try:
+            self._app.objects.head(bucket, key)
+        except NotFoundError:
+            return None
+        return f"{bucket}/{key} is there already; replacing it needs a key of scope admin, or choose another name"
 
     async def delete_object(self, request: Request) -> Response:
         bucket, key = request.path_params["bucket"], request.path_params["key"]

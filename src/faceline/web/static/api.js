@@ -17,8 +17,12 @@ export class Problem extends Error {
 }
 
 /** A path with its parts escaped: path`/api/v1/collections/${name}/people`. */
-export const path = (parts, ...values) =>
-  parts.reduce((text, part, i) => text + encodeURIComponent(values[i - 1]) + part);
+export function path(parts, ...values) {
+  // Browsers take these for steps in the path, however they are escaped, and would ask for something else.
+  const step = values.find((value) => value === "." || value === "..");
+  if (step) throw new Problem(404, "Not Found", `Nothing can be asked for by the name ${step}`);
+  return parts.reduce((text, part, i) => text + encodeURIComponent(values[i - 1]) + part);
+}
 
 /** A query string of what is neither null, undefined nor empty. */
 export function query(parameters) {
@@ -52,6 +56,23 @@ export async function send(method, url, body, signal) {
   }
   if (!response.ok) throw await problemOf(response);
   return response;
+}
+
+/** PUTs a file; told(part) is called with how much of it is sent, 0 to 1. Resolves with the answer's JSON. */
+export function upload(url, file, told) {
+  return new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest(); // fetch does not tell how far a body has got
+    request.upload.addEventListener("progress", ({ loaded, total }) => told(total ? loaded / total : 1));
+    request.addEventListener("error", () => reject(new Problem(0, "No answer", "The upload broke off; try it again.")));
+    request.addEventListener("load", async () => {
+      const response = new Response(request.response, { status: request.status });
+      if (response.ok) resolve(await response.json());
+      else reject(await problemOf(response));
+    });
+    request.open("PUT", url);
+    request.setRequestHeader("X-Faceline-CSRF", meta("csrf"));
+    request.send(file);
+  });
 }
 
 async function problemOf(response) {

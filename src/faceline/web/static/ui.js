@@ -33,7 +33,7 @@ export const failed = (error, again) =>
   h(
     "div.empty.problem",
     { role: "alert" },
-    h("p.empty-title", {}, error.title || "This did not work"),
+    h("p.empty-title", {}, (error.status < 400 && error.title) || "This did not work"), // a status has no words for people
     h("p", {}, error.message),
     again && h("button", { type: "button", onclick: again }, "Try again"),
   );
@@ -54,28 +54,41 @@ export async function load(parent, work) {
 
 /**
  * Asks in a dialog; resolves with the form's values, or null when it was cancelled.
- * fields: elements within the form. danger: the button is red.
+ * fields: elements within the form. danger: the button is red. work: is given the values before the dialog closes; a
+ * Problem is shown in it then, and it stays open.
  */
-export function question(title, { text, fields = [], action = "OK", danger = false }) {
+export function question(title, { text, fields = [], action = "OK", danger = false, work = null }) {
   return new Promise((resolve) => {
     const id = `title-${crypto.getRandomValues(new Uint32Array(1))[0]}`;
+    const values = () => Object.fromEntries(new FormData(form));
+    const problem = h("p.form-problem", { role: "alert" });
+    const submit = h(danger ? "button.danger" : "button.primary", { type: "submit", value: "yes" }, action);
     const form = h(
       "form",
-      { method: "dialog" },
+      { method: "dialog", onsubmit: (event) => work && (event.preventDefault(), tryIt()) },
       h("h2", { id }, title),
       text && h("p", {}, text),
       ...fields,
-      h(
-        "div.actions",
-        {},
-        h("button", { type: "button", onclick: () => dialog.close("cancel") }, "Cancel"),
-        h(danger ? "button.danger" : "button.primary", { type: "submit", value: "yes" }, action),
-      ),
+      problem,
+      h("div.actions", {}, h("button", { type: "button", onclick: () => dialog.close("cancel") }, "Cancel"), submit),
     );
+    async function tryIt() {
+      submit.disabled = true;
+      try {
+        await work(values());
+        dialog.close("yes");
+      } catch (error) {
+        problem.textContent = error.message;
+        if (!(error instanceof Problem)) throw error;
+        $("input", form)?.focus();
+      } finally {
+        submit.disabled = false;
+      }
+    }
     const dialog = h("dialog", { "aria-labelledby": id }, form);
     dialog.addEventListener("close", () => {
       dialog.remove();
-      resolve(dialog.returnValue === "yes" ? Object.fromEntries(new FormData(form)) : null);
+      resolve(dialog.returnValue === "yes" ? values() : null);
     });
     document.body.append(dialog);
     dialog.showModal();
@@ -121,7 +134,7 @@ export function dropZone(label, take, { multiple = true, accept = "image/*" } = 
 export function pagedList(list, { fetchPage, draw, none }) {
   let next = null;
   const more = h("button.more", { type: "button", onclick: () => attempt(add) }, "Show more");
-  const watcher = new IntersectionObserver(([entry]) => entry.isIntersecting && !more.disabled && attempt(add), {
+  const watcher = new IntersectionObserver((entries) => entries.at(-1).isIntersecting && !more.disabled && attempt(add), {
     rootMargin: "600px",
   });
   async function add() {
@@ -136,6 +149,8 @@ export function pagedList(list, { fetchPage, draw, none }) {
     } finally {
       more.disabled = false;
     }
+    watcher.unobserve(more); // told anew, where it is still in sight
+    watcher.observe(more);
   }
   async function restart() {
     next = null;
