@@ -47,7 +47,9 @@ def create(app: App, key: str, announce: Callable[[ObjectInfo], Any], rekognitio
     gives has `state.queues` and `state.streams`, whose `close` ends the requests that wait for news.
     """
     endpoints = _Endpoints(app, announce)
-    routes: list[BaseRoute] = [
+    # First: its clients send many small requests, and each passes by all routes before its own.
+    routes: list[BaseRoute] = [Route("/", rekognition, methods=["POST"])] if rekognition else []
+    routes += [
         Route("/healthz", endpoints.health),
         Route("/readyz", endpoints.ready),
         Route("/records", endpoints.records),
@@ -65,8 +67,6 @@ def create(app: App, key: str, announce: Callable[[ObjectInfo], Any], rekognitio
     templates, callers = pages.Templates(), Callers(app, key)
     routes += [*pages.routes(app, templates), *Login(app, callers, templates).routes()]
     routes += DocsPage(app, templates, (*OPERATIONS, *SERVED)).routes()
-    if rekognition is not None:
-        routes.append(Route("/", rekognition, methods=["POST"]))
     handlers = {FacelineError: faceline_error, HTTPException: http_error, ClientDisconnect: gone}
     middleware = [
         Middleware(Tracing, observe=metrics.observe),

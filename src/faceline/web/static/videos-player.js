@@ -18,10 +18,14 @@ export function player(detail, moved) {
   if (detail.width && detail.height) frame.style.aspectRatio = `${detail.width} / ${detail.height}`;
   const element = h("div.stack", {}, frame);
   let marked = null;
+  let boxed = null; // whose box is there: it is not drawn anew with every frame
   const shown = (seconds) => {
     moved(seconds);
     const there = marked && marked.box && Math.abs(seconds - marked.best_s) < NEAR_S;
-    show(over, there ? box(marked) : null);
+    const now = there ? marked : null;
+    if (now === boxed) return;
+    boxed = now;
+    show(over, now && box(now));
   };
   let screen = detail.playable ? video(detail, frame, shown, frames) : null;
   if (!screen) frames();
