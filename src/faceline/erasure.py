@@ -8,6 +8,10 @@ from typing import Any, Protocol
 
 _BETWEEN = r"(?:[\s_.+-]|%20)+"  # what file names and URLs have where a name has a space
 _PARTS = re.compile(r"[\s_]+")
+_BEFORE_PLACE = r"(?:(?<![^\s\"'(\[=,:;?&])|(?<=s3://))"
+_ENDING = r"(?:@[\w-]*)?\.?"  # an event's etag, a sentence's full stop
+MORE_NAME = re.compile(r"\s[^\"\n/:]{0,200}\.\w{2,5}(?:[\"@\n]|$)")  # a file name goes on after a space
+_AFTER_PLACE = rf"(?={_ENDING}(?:$|[\"')\],:;&?\\]|(?!{MORE_NAME.pattern})\s))"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,14 @@ def standing(words: Iterable[str]) -> re.Pattern[str]:
     """Finds these words where they stand by themselves: `Ann` in `ann_02.jpg`, not in `Anna` or `Joanna`."""
     found = "|".join(sorted((spelled(word) for word in words if word.strip()), key=len, reverse=True))
     return re.compile(rf"(?<![^\W_])(?:{found or '(?!)'})(?![^\W_])", re.IGNORECASE)
+
+
+def placed(places: Iterable[str]) -> re.Pattern[str]:
+    """Finds these objects and paths where they stand whole: `input/a.jpg` in `"input/a.jpg"` and `input/a.jpg@etag`,
+    not in `input/input/a.jpg` or `input/a.jpg copy.jpg`.
+    """
+    found = "|".join(sorted(map(re.escape, places), key=len, reverse=True))
+    return re.compile(rf"{_BEFORE_PLACE}(?:{found or '(?!)'}){_AFTER_PLACE}")
 
 
 def same_name(one: str, other: str) -> bool:

@@ -14,6 +14,7 @@ from faceline.erasure import Forgets, Receipt
 from faceline.errors import NotFoundError, UsageError
 from faceline.gallery.keeping import Kept
 from faceline.gallery.names import MAX_LENGTH
+from faceline.gallery.newface import SENT
 from faceline.local.audit import AuditLog
 from faceline.local.backup import back_up as write_backup
 from faceline.local.backup import put_back, read_about
@@ -105,6 +106,7 @@ class ErasureWorkflow:
         """
         receipts = [self.receipt(receipt_id)] if receipt_id else self.journal.of(name)
         ids = frozenset(hashed for receipt in receipts for hashed in receipt.ids)
+        ids -= {self.journal.keyed.hashed(SENT)}  # receipts had it until it was no source of anybody's
         if receipt_id and receipts[0].person != self.journal.keyed.hashed(name):
             raise UsageError(f"the receipt {receipt_id} is of another person, or the name was spelled otherwise then")
         wanted = Wanted(name, self.says(name), ids, self.journal.keyed.hashed)

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -161,9 +162,12 @@ class ReviewWorkflow:
         """
         found: list[Suspect] = []
         reports = 0
-        for report in self._reports():
-            found += of_report(report)
-            reports += 1
+        with suppress(NotFoundError):  # before the first start there is no such bucket
+            for report in self._reports():
+                found += of_report(report)
+                reports += 1
+        if not found:  # the collection may not be there yet
+            return 0, reports
         return self.put(self._settings.names.matching_collection, joined(found)), reports
 
     def reported(self, report: dict[str, Any]) -> None:

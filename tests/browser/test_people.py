@@ -157,13 +157,14 @@ def test_a_person_is_renamed_split_and_merged_and_all_of_it_taken_back(
     dialog.get_by_role("button", name="Rename").click()
     expect(page.locator("h1")).to_have_text("Abdullah Gul")
     expect(page.locator("h1")).to_be_focused()
+    expect(page.locator("#toasts")).to_contain_text("A. Gul is now called Abdullah Gul")
     page.goto(f"{up.url}/person?id={user_id_of('A. Gul')}")  # as an old link has it
     expect(page.locator("h1")).to_have_text("Abdullah Gul")
     expect(page.locator("#about")).to_contain_text("A. Gul")
     assert who(up, gul[3]) == "Abdullah Gul"
 
     page.get_by_label(re.compile(f"Select the face from {brody[0].name}")).check()
-    page.get_by_label("They are somebody else’s").fill("Adrien Brody")
+    page.get_by_label("Whose face is it?").fill("Adrien Brody")
     page.get_by_role("button", name="Split off").click()
     expect(page.locator(".face")).to_have_count(2)
     expect(page.locator("#history")).to_contain_text("1 face of Abdullah Gul went to Adrien Brody")
@@ -179,6 +180,7 @@ def test_a_person_is_renamed_split_and_merged_and_all_of_it_taken_back(
     stays.get_by_label("Adrien Brody").check()
     page.get_by_role("dialog").get_by_role("button", name="Merge", exact=True).click()
     expect(page.locator("h1")).to_have_text("Adrien Brody")
+    expect(page.locator("#toasts")).to_contain_text("They are one now: Adrien Brody, 3 faces")
     assert names(up) == {"Adrien Brody": 3, "Eve": 0}
 
     history = page.locator("#history")
@@ -261,6 +263,8 @@ def test_labelled_faces_of_rekognition_are_made_people_with_enter(
     expect(section).to_be_hidden()
     expect(page.get_by_text("emp-2 was deleted. The receipt is er-")).to_be_visible()
     assert who(up, brody[0]) is None
+    page.get_by_role("link", name=re.compile("^er-")).click()
+    expect(page.locator("h1")).to_have_text("Somebody was deleted")
 
 
 def test_who_may_only_read_sees_people_and_nothing_to_change_them(

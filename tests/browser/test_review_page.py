@@ -67,7 +67,7 @@ def test_a_verdict_by_key_moves_on_is_kept_and_can_be_taken_back(site: Up, visit
     page = visitor.go("/review")
     assert shown(page) == [PEOPLE[0], "Alias 0"]
     expect(page.locator(".progress")).to_contain_text("0 of 3 decided")
-    expect(page.locator(".alikeness")).to_contain_text("pairs of strangers are as alike")
+    expect(page.locator(".alikeness")).to_contain_text("pairs of strangers look this alike")
     page.get_by_label("Note").fill("seen side by side")  # with an s and a d, which are no verdicts here
     page.get_by_label("Note").blur()
     page.keyboard.press("d")

@@ -48,7 +48,7 @@ def test_the_threshold_says_how_many_strangers_would_pass(visitor: Visit) -> Non
     page = visitor.go("/try")
     page.get_by_role("button", name="Try it with an example photo").click()
     page.get_by_role("button", name="mirrored, darker copy").click()
-    slider = page.get_by_label("Same person from which similarity on?")
+    slider = page.get_by_label("Count as the same person from which similarity?")
     expect(page.locator("output")).to_contain_text("From 80 on: 1 in 1,000 pairs of strangers")
     slider.press("Home")
     expect(page.locator("output")).to_contain_text("From 0 on: 1 in 2 pairs")

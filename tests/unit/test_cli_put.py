@@ -99,6 +99,9 @@ def test_a_dead_letter_is_sent_again_or_deleted_after_a_question(cli: Cli, app: 
     first, second = (letter.message_id for letter in app.queue.list())
     assert "1 message is back in its queue." in cli("dead-letters", "redrive", first).out
     assert cli("dead-letters", "discard", second, "--json").code == 2
+    refused = cli("dead-letters", "discard", app.queue.name, second, "--yes")
+    assert refused.code == 2
+    assert f"there is no dead letter '{app.queue.name}'" in refused.err
     assert app.queue.depth()["dead"] == 1
     assert "1 dead letter is deleted." in cli("dead-letters", "discard", second, "--yes").out
     assert app.queue.depth() == {"visible": 1, "in_flight": 0, "dead": 0}

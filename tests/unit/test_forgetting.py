@@ -5,13 +5,20 @@ from dataclasses import replace
 
 import pytest
 
+from faceline.activity import ActivityQuery
 from faceline.app import App
+from faceline.erasure import Gone, placed
 from faceline.errors import NotFoundError
 from faceline.gallery.enrolment import Photo
 from faceline.gallery.names import user_id_of
+from faceline.gallery.negatives import Mark
+from faceline.gallery.newface import SENT
 from faceline.gallery.ports import NewFace
+from faceline.local.named import Named
+from faceline.notices import Notice
 from faceline.pipelines.frame_messages import response
 from faceline.ports import RecordQuery
+from faceline.types import Embedding
 from made import BUCKET, MODEL, Workflow, photo, record, vector
 
 
@@ -82,6 +89,70 @@ def test_who_is_called_like_the_forgotten_ones_user_id_stays(made_app: App) -> N
     with pytest.raises(NotFoundError, match="nobody called Ada Lovelace"):
         made_app.forget("Ada Lovelace")
     assert len(made_app.people.page("guests", 0, 9)) == 1
+
+
+def test_what_came_in_requests_is_no_source_that_people_share(made_app: App) -> None:
+    collection = made_app.settings.collection
+    _known(made_app, "Grace", 5)
+    for face_id, label in (("face-of-ada", "Ada"), ("face-of-eve", "Eve")):
+        face = replace(record(face_id, None, vector(1)), source=SENT, external_image_id=label)
+        made_app.face_records.add(collection, [NewFace(face)])
+    values = Embedding(vector(7), MODEL)
+    made_app.negatives.add(collection, Mark("m", "Grace", values, SENT, "image of eve", "me", "2026-01-01T00:00:00Z"))
+    flow = Workflow(made_app)
+    flow.process("input/party IndexFaces demo.png", photo(person=5, salt=1))
+    made_app.forget("Ada")
+    assert made_app.erasure.left_of("Ada") == []
+    assert [row.person for row in flow.rows()] == ["Grace"]
+    assert [entry.key for entry in made_app.activity.page(ActivityQuery())] == ["input/party IndexFaces demo.png"]
+    assert len(made_app.negatives.of(collection)) == 1
+    made_app.erasure.journal.end("Bo", [SENT], (), {})  # as receipts were
+    assert made_app.erasure.left_of("Bo") == []
+
+
+def test_a_photo_whose_path_ends_like_theirs_keeps_its_entry_and_records(made_app: App) -> None:
+    _known(made_app, "Grace", 5)
+    theirs = replace(record("face-of-ada", "Ada", vector(1)), source=f"{BUCKET}/input/a.png")
+    made_app.face_records.add(made_app.settings.collection, [NewFace(theirs)])
+    flow = Workflow(made_app)
+    made_app.objects.index.mark_announced("elsewhere", "input/a.png", "e")
+    others = ["input/a.png copy.png", "input/input/a.png"]
+    for salt, key in enumerate(others):
+        flow.process(key, photo(person=5, salt=salt + 1))
+    made_app.forget("Ada")
+    assert made_app.erasure.left_of("Ada") == []
+    assert sorted(row.key for row in flow.rows()) == others
+    assert sorted(entry.key for entry in made_app.activity.page(ActivityQuery())) == others
+    assert made_app.objects.index.keys("elsewhere", "input/", "", 9) == ["input/a.png"]
+
+
+def test_a_place_is_found_where_it_stands_whole() -> None:
+    finds = placed(["input/a.jpg", "b/input/a.jpg"]).search
+    for text in (
+        "input/a.jpg",
+        '{"key": "input/a.jpg"}',
+        "b/input/a.jpg@0f",
+        "s3://b/input/a.jpg",
+        "no input/a.jpg now.",
+    ):
+        assert finds(text), text
+    for text in ("input/input/a.jpg", "input/a.jpg copy.jpg", "input/a.jpg.json", "c/input/a.jpg@0f", "xinput/a.jpg"):
+        assert not finds(text), text
+    notice = Notice("n", "person.seen", "2026-01-01T00:00:00Z", "b/input/input/a.jpg", "somebody was seen")
+    gone = Gone("Ada", (), everywhere=True, sources=frozenset({"b/input/a.jpg"}))
+    assert not Named(gone).by(notice)
+    assert Named(gone).by(replace(notice, source="b/input/a.jpg"))
+
+
+def test_a_path_within_another_is_no_proof_of_theirs(made_app: App) -> None:
+    _known(made_app, "Grace", 5)
+    theirs = replace(record("face-of-ada", "Ada", vector(1)), source="input/a.jpg")
+    made_app.face_records.add(made_app.settings.collection, [NewFace(theirs)])
+    made_app.forget("Ada")
+    made_app.queue.send('{"key": "input/input/a.jpg"}')
+    assert made_app.erasure.left_of("Ada") == []
+    made_app.queue.send('{"key": "input/a.jpg"}')
+    assert made_app.erasure.left_of("Ada")
 
 
 def test_forgetting_in_another_collection_leaves_the_results(made_app: App) -> None:

@@ -63,6 +63,10 @@ def test_matching_reports_fill_the_queue_of_the_matching_collection(app: App) ->
     assert app.reviews.load_reports() == (0, 3)
 
 
+def test_where_nothing_was_matched_yet_no_report_fills_it(app: App) -> None:
+    assert app.reviews.load_reports() == (0, 0)
+
+
 def test_a_report_that_was_just_written_fills_it_as_well(app: App) -> None:
     enrol_customers(app, "ada", "eve")
     for similarity in (91.0, 97.0, 95.0):

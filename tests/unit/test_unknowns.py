@@ -58,6 +58,21 @@ def test_among_more_people_faces_must_be_more_alike() -> None:
     assert len(group(some, SCORER, RULE, 10_000)) == 2
 
 
+def test_two_faces_of_one_photo_are_never_one_group() -> None:
+    """The one that is more like the group's other faces stays; so of sisters who are on all photos."""
+    apart = (0.95, 0.9, 0.85, 0.6)
+    some = [record(str(n), None, mixed(vector(1), vector(10 + n), part)) for n, part in enumerate(apart)]
+    assert len(group(some, SCORER, RULE, 1)) == 1
+    one_photo = [*some[:2], *(replace(face, source="party.jpg") for face in reversed(some[2:]))]
+    found = group(one_photo, SCORER, RULE, 1)
+    assert [[face.face_id for face in each.faces] for each in found] == [["0", "1", "2"], ["3"]]
+    sisters = [record(f"{who}-{n}", None, mixed(vector(1), vector(20 + who), 0.75)) for n in range(3) for who in (0, 1)]
+    both = [replace(face, source=face.face_id[2:]) for face in sisters]
+    assert [len(each.faces) for each in group(sisters, SCORER, RULE, 1)] == [6]
+    assert [len(each.faces) for each in group(both, SCORER, RULE, 1)] == [3, 3]
+    assert all(len({face.source for face in each.faces}) == 3 for each in group(both, SCORER, RULE, 1))
+
+
 def test_faces_of_another_model_are_left_out() -> None:
     other = record("x", None, np.ones(3, dtype=np.float32), model="another")
     assert [len(each.faces) for each in group([other, *faces(1, 2)], SCORER, RULE, 1)] == [2]

@@ -141,11 +141,22 @@ class TestOne:
         done = enrol(site, f"{where}/2/enroll", "Bob")
         assert (done.status, done.json["person"]["name"], done.json["reason"]) == (200, "Bob", None), done.body
         (face,) = app.face_records.find("my-face-collection")
-        assert (face.person, face.source) == ("Bob", f"{BUCKET}/input/two.png")
+        assert face.person == "Bob"
+        assert face.source.startswith("two.png (")
+        assert app.queue.depth()["visible"] == 1  # worked on again, so that its result says who it is
         assert np.allclose(face.embedding.values, vector(6), atol=1e-6)
         assert enrol(site, f"{where}/2/enroll", "Bob").json["already"]
         assert "enrolled as Bob" in enrol(site, f"{where}/2/enroll", "Eve").json["reason"]
         assert enrol(site, f"{where}/1/enroll", "Ada").json["enrolled"]
+
+    def test_nobody_is_enrolled_by_the_place_of_a_face_in_bytes_that_were_replaced(
+        self, app: App, site: Client
+    ) -> None:
+        Workflow(app).process("input/seq.png", photo(person=5))
+        app.objects.put(BUCKET, "input/seq.png", photo(person=7))
+        asked = f"/api/v1/activity/{app.activity.newest()}/faces/1/enroll"
+        assert enrol(site, asked, "Bob").is_problem(409, "replaced")
+        assert not app.face_records.find("my-face-collection")
 
     def test_a_face_that_is_not_in_a_photo_is_not_enrolled(self, app: App, site: Client) -> None:
         here = app.activity.put(entry("a.png", seen(None)))
@@ -157,9 +168,20 @@ class TestOne:
         assert enrol(site, ask, "Bob").is_problem(409, "no photo")
 
     def test_without_its_result_an_entry_still_opens(self, app: App, site: Client) -> None:
+        app.collections.create("my-face-collection", app.engines.model)
+        app.people.create("my-face-collection", "Ada", 10)
         position = app.activity.put(entry("gone.png", seen("Ada")))
         found = site.ask("GET", f"/api/v1/activity/{position}").json
         assert (found["faces"][0]["user_id"], found["faces"][0]["candidates"], found["result"]) == ("Ada", [], None)
+
+    def test_who_is_only_a_label_has_no_user_id(self, app: App, site: Client) -> None:
+        app.collections.create("my-face-collection", app.engines.model)
+        app.face_records.add("my-face-collection", [new_face("f1", "keanu", vector(1))])
+        app.people.delete("my-face-collection", "keanu")
+        Workflow(app).process("input/a.png", photo(person=1))
+        (face,) = site.ask("GET", f"/api/v1/activity/{app.activity.newest()}").json["faces"]
+        assert [(each["name"], each["user_id"]) for each in face["candidates"]] == [("keanu", None)]
+        assert face["user_id"] is None
 
     @pytest.mark.parametrize(
         "data",

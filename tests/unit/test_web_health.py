@@ -212,7 +212,7 @@ def test_health_says_what_was_worked_on_and_what_could_not_be(client: Client) ->
 def test_dead_letters_want_somebody_to_look(client: Client) -> None:
     bury(client.app.queue, 1)
     said = health(client)
-    assert (said["state"], said["problems"]) == ("warn", ["1 dead letter: work that failed too often"])
+    assert (said["state"], said["problems"]) == ("warn", ["1 dead letter: work that could not be done"])
 
 
 def test_health_is_bad_where_it_is_not_ready(client: Client) -> None:

@@ -15,11 +15,11 @@ from faceline.app import App
 from faceline.cli.options import Data, Json, common, confirm, existing, path
 from faceline.cli.output import counted, note, print_json, print_table, print_text, progress_bar
 from faceline.config import Settings
-from faceline.errors import FacelineError, UsageError
+from faceline.errors import FacelineError, NotFoundError, UsageError
 from faceline.events import ObjectCreated
 from faceline.files import check_regular, is_folder, walk
 from faceline.images import is_image_name
-from faceline.ports import Record, RecordQuery
+from faceline.ports import DeadLetters, Record, RecordQuery
 from faceline.videos import is_clip_name
 
 _SHOWN = 300  # characters of a dead letter; --json has all
@@ -128,6 +128,7 @@ def discard(
 ) -> None:
     """Delete dead letters for good. The photos and clips that they are about stay."""
     with App(existing(common(context).settings(data))) as app:
+        _check_ids(app, message_ids or [])
         dead = counted(len(message_ids), "dead letter", "dead letters") if message_ids else "all dead letters"
         confirm(f"Delete {dead} for good?", yes, as_json)
         count = 0
@@ -139,6 +140,23 @@ def discard(
         print_json({"discarded": count})
     else:
         print_text(f"{counted(count, 'dead letter is', 'dead letters are')} deleted.")
+
+
+def _check_ids(app: App, message_ids: list[str]) -> None:
+    for wanted in message_ids:
+        if not any(_is_dead(queue, wanted) for queue in app.queues()):
+            raise NotFoundError(
+                f"there is no dead letter {wanted[:60]!a}, so none is deleted; "
+                "give ids as `faceline dead-letters list` shows them under message"
+            )
+
+
+def _is_dead(letters: DeadLetters, message_id: str) -> bool:
+    try:
+        letters.list(1, after=message_id)
+    except NotFoundError:
+        return False
+    return True
 
 
 def _placed(

@@ -211,7 +211,7 @@ def load(
     if (file is None) == (not reports):
         raise UsageError("name the scan's JSON file, or give --reports; one of the two")
     settings = existing(common(context).settings(data, collection))
-    known = 0
+    known = read = 0
     with App(settings) as app_:
         if file is None:
             new, read = app_.reviews.load_reports()
@@ -224,6 +224,9 @@ def load(
         note(f"{counted(known, 'pair', 'pairs')} passed over as not new: in the queue already, similarity renewed")
     if as_json:
         print_json({"collection": settings.collection, "new": new})
+        return
+    if reports and not read:
+        print_text("There are no matching reports yet.")
         return
     print_text(f"{counted(new, 'new pair', 'new pairs')} to review in {settings.collection}, from {source}.")
 

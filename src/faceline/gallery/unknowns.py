@@ -71,7 +71,9 @@ def group(faces: Sequence[FaceRecord], scorer: Scorer, rule: Rule, people: int) 
 
     Two groups become one while the mean score of their pairs has the similarity that a name would need among so many
     people, or among so many faces where there are more. Where no pair at all reaches that, nothing can be joined, so
-    only parts that hang together are looked at. Memory: 1 byte a pair, and 32 a pair of the largest part.
+    only parts that hang together are looked at. Two faces of one photo are two people's: of these the one that is most
+    like the group's other faces stays in it, and those that do not are grouped among themselves.
+    Memory: 1 byte a pair, and 32 a pair of the largest part.
     """
     usable = [face for face in faces if face.embedding.model == scorer.model]
     if not usable:
@@ -79,7 +81,9 @@ def group(faces: Sequence[FaceRecord], scorer: Scorer, rule: Rule, people: int) 
     rows = scorer.normalise(np.stack([face.embedding.values for face in usable]))
     floor = scorer.calibration.score_at(rule.threshold(max(people, len(usable))))
     clusters = [cluster for part in _parts(rows, floor) for cluster in _linked(rows, part, floor)]
-    groups = [Group(tuple(usable[row] for row in sorted(cluster))) for cluster in clusters]
+    sources = [face.source for face in usable]
+    apart = [people for cluster in clusters for people in _told_apart(rows, cluster, sources, floor)]
+    groups = [Group(tuple(usable[row] for row in sorted(cluster))) for cluster in apart]
     return sorted(groups, key=lambda each: (-len(each.faces), each.faces[0].created_at))
 
 
@@ -113,6 +117,30 @@ def _linked(rows: Normalised, part: NDArray[np.intp], floor: float) -> list[list
     scores = pair_scores(taken, taken).astype(np.float64)
     clusters = average_linkage((scores + scores.T) / 2, floor)
     return [part[cluster].tolist() for cluster in clusters]
+
+
+def _told_apart(rows: Normalised, cluster: list[int], sources: Sequence[str], floor: float) -> Iterator[list[int]]:
+    """The cluster with one face a photo, then those that this leaves out. sources: of all rows."""
+    if len({sources[row] for row in cluster}) == len(cluster):
+        yield cluster
+        return
+    links = _links(rows, cluster, sources)
+    kept: dict[str, int] = {}
+    for row in sorted(cluster, key=lambda row: (-links[row], row)):
+        kept.setdefault(sources[row], row)
+    yield sorted(kept.values())
+    left = np.array(sorted(set(cluster) - set(kept.values())), dtype=np.intp)
+    for again in _linked(rows, left, floor) if len(left) else []:
+        yield from _told_apart(rows, again, sources, floor)
+
+
+def _links(rows: Normalised, cluster: list[int], sources: Sequence[str]) -> dict[int, float]:
+    """Row → the mean score with the cluster's faces of other photos; 0 without any."""
+    taken = _taken(rows, np.array(cluster, dtype=np.intp))
+    names = np.array([sources[row] for row in cluster])
+    others = names[:, None] != names[None]
+    sums = (pair_scores(taken, taken) * others).sum(axis=1, dtype=np.float64)
+    return dict(zip(cluster, (sums / np.maximum(others.sum(axis=1), 1)).tolist(), strict=True))
 
 
 def _taken(rows: Normalised, which: NDArray[np.intp]) -> Normalised:

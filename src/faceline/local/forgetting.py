@@ -6,13 +6,13 @@ import re
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote_plus
 
-from faceline.erasure import Gone, spelled, standing
+from faceline.erasure import Gone, placed, spelled, standing
 from faceline.gallery.concealed import concealed
 from faceline.gallery.names import user_id_of
 from faceline.local.database import Database
@@ -28,7 +28,7 @@ _CHUNK = 5000
 
 @dataclass(frozen=True, slots=True)
 class Naming:
-    """Whether a text says who is being forgotten: an id or an object of theirs anywhere, the name by itself.
+    """Whether a text says who is being forgotten: an id anywhere, an object of theirs whole, the name by itself.
 
     others: names of other people. Where one says it as a part, as `Ann Lee` says `Ann`, or is the same but for case and
     separators, as `ann`, a mention of it, in the latter case as it is spelled, is no mention of Ann.
@@ -44,10 +44,11 @@ class Naming:
         masked = [other for other in others if not name.fullmatch(other)]
         masks = [standing(masked)] if masked else []
         masks += [_as_spelled(other, self.gone.name) for other in others if name.fullmatch(other)]
-        exact = [word for word in self._exact() if len(word) >= 4]  # shorter ones stand in anything
+        ids, places = self._ids(), self._places()
+        place = placed(places)
 
         def says(text: str) -> bool:
-            if any(word in text for word in exact):
+            if any(word in text for word in ids) or (any(word in text for word in places) and place.search(text)):
                 return True
             for mask in masks:
                 text = mask.sub(" ", text) if name.search(text) else text
@@ -55,10 +56,17 @@ class Naming:
 
         return says
 
-    def _exact(self) -> frozenset[str]:
-        g = self.gone
-        own = g.face_ids | g.image_ids | (g.external_image_ids - {g.name}) | g.sources | keys_of(g)
-        return own | {json.dumps(word)[1:-1] for word in own} | {quote_plus(word, safe="/") for word in own}
+    def _ids(self) -> frozenset[str]:
+        return _written(self.gone.words - {self.gone.name})
+
+    def _places(self) -> frozenset[str]:
+        return _written(self.gone.sources | keys_of(self.gone))
+
+
+def _written(words: frozenset[str]) -> frozenset[str]:
+    """As they are, as JSON has them and as events do; without short ones, which stand in anything."""
+    every = words | {json.dumps(word)[1:-1] for word in words} | {quote_plus(word, safe="/") for word in words}
+    return frozenset(word for word in every if len(word) >= 4)
 
 
 def _as_spelled(other: str, name: str) -> re.Pattern[str]:
@@ -93,10 +101,14 @@ class SqliteState:
             for table in _TABLES:
                 for found in list(_found(connection, table, says)):
                     count += _delete(connection, table, found, traces)
-            count += _forget_marks(connection, gone, says, traces)
+            count += _forget_marks(connection, gone, self._calls(gone), traces)
             count += _forget_jobs(connection, gone, says, traces)
             traces.extend(sorted(word.encode() for word in gone.words | gone.sources | keys_of(gone) if word))
         return count
+
+    def _calls(self, gone: Gone) -> Callable[[str], bool]:
+        """Whether a key says the person; the same key in another bucket is another object."""
+        return Naming(replace(gone, sources=frozenset()), self._others()).test()
 
     def expire(self, bucket: str, before: str) -> int:
         """Deletes records and receipts of photos of this bucket that were worked on before that time; how many."""

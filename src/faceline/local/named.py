@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from faceline.erasure import Gone, standing
+from faceline.erasure import Gone, placed, standing
 from faceline.notices import Notice
 
 
@@ -20,7 +20,7 @@ class Named:
 
     def by(self, notice: Notice) -> bool:
         said = "\n".join((notice.text, notice.source, *_texts(notice.data)))
-        if standing(self._ids()).search(said):
+        if standing(self._ids()).search(said) or placed(self._places()).search(said):
             return True
         if not self.gone.everywhere and notice.data.get("collection") not in self.gone.collections:
             return False
@@ -31,10 +31,13 @@ class Named:
         return standing([self.gone.name]).search(said) is not None
 
     def _ids(self) -> frozenset[str]:
+        return frozenset(word for word in self.gone.words - {self.gone.name} if word)
+
+    def _places(self) -> frozenset[str]:
         """Of sources those that are objects: `bucket/key`, and the key alone."""
         places = {source for source in self.gone.sources if "/" in source}
         keys = {source.partition("/")[2] for source in places}
-        return frozenset(word for word in self.gone.words - {self.gone.name} | places | keys if word)
+        return frozenset(word for word in places | keys if word)
 
 
 def _texts(value: Any) -> Iterator[str]:

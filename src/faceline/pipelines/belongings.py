@@ -11,6 +11,7 @@ import msgspec
 from faceline.documents import parsed
 from faceline.erasure import Gone, same_name
 from faceline.errors import InputError, NotFoundError
+from faceline.gallery.newface import SENT
 from faceline.gallery.ports import FaceRecords
 from faceline.gallery.sources import label_of
 from faceline.pipelines.images import Places
@@ -70,7 +71,7 @@ class Belongings(msgspec.Struct):
         return msgspec.structs.replace(self, faces={name: ids for name, ids in left.items() if ids})
 
     def gone(self, objects: Sequence[Place]) -> Gone:
-        """objects: photos and clips that are deleted or renamed."""
+        """objects: photos and clips that are deleted or renamed. What all images that were sent share is no source."""
         return Gone(
             name=self.name,
             collections=tuple(self.collections),
@@ -78,7 +79,7 @@ class Belongings(msgspec.Struct):
             face_ids=frozenset(face_id for ids in self.faces.values() for face_id in ids),
             image_ids=frozenset(self.image_ids),
             external_image_ids=frozenset(self.external_image_ids),
-            sources=frozenset(self.sources) | {f"{bucket}/{key}" for bucket, key in objects},
+            sources=frozenset(self.sources) - {SENT} | {f"{bucket}/{key}" for bucket, key in objects},
         )
 
 

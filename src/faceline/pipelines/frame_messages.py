@@ -114,7 +114,8 @@ def parsed(text: str | bytes, what: str = "the body") -> object:
     try:
         return msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        raise RefusalError(400, f"{what} is no JSON that can be read: {error}") from error
+        why = str(error).removeprefix("JSON is malformed: ")
+        raise RefusalError(400, f"{what} is no JSON that can be read: {why}") from error
 
 
 def checked(fields: object) -> tuple[str, str, str]:

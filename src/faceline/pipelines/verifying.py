@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Protocol
 
+from faceline.erasure import MORE_NAME
+
 _RAW_BYTES = 6  # a shorter name stands in pictures and vectors by chance
 _ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|(?<![0-9a-f])[0-9a-f]{32}(?![0-9a-f])")
 _QUOTED = re.compile(r"[^\s\"'<>|,;]{4,1100}")
@@ -65,12 +67,24 @@ def _has_id(content: Content, is_id: Callable[[str], bool]) -> bool:
         return True
     if any(is_id(word) for word in _ID.findall(text)):
         return True
-    words = [] if content.raw else _QUOTED.findall(text)
+    words = [] if content.raw else list(_words(text))
     return len(words) <= _MAX_WORDS and any(is_id(word) or any(map(is_id, _parts(word))) for word in words)
 
 
+def _words(text: str) -> Iterable[str]:
+    """But for beginnings of paths with spaces."""
+    for found in _QUOTED.finditer(text):
+        if "/" not in found[0] or not MORE_NAME.match(text, found.end()):
+            yield found[0]
+
+
 def _parts(word: str) -> Iterable[str]:
-    """`bucket/folder/photo.jpg` has also `folder/photo.jpg`, and an event's id ends with an etag."""
+    """`buckets/bucket/photo.jpg` has also `bucket/photo.jpg`, and an event's id ends with an etag.
+
+    Any other path within a path is another photo's: `input/a.jpg` is not in `input/input/a.jpg`.
+    """
     key = word.partition("@")[0]
     yield key
-    yield key.partition("/")[2]
+    folder, _, rest = key.partition("/")
+    if folder == "buckets" or "/" not in rest:
+        yield rest

@@ -2,7 +2,9 @@
 
 import json
 import re
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Literal
 
@@ -26,6 +28,9 @@ Position = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 Text = Annotated[str, msgspec.Meta(max_length=1024)]
 Similarity = Annotated[float, msgspec.Meta(ge=0, le=100)]
 Status = Literal["matched", "unknown", "ambiguous", "detected", "forgotten", "none", "error"]
+
+
+_Known = Callable[[str | None], str | None]
 
 
 class _Candidate(msgspec.Struct):
@@ -91,17 +96,17 @@ class ActivityList(msgspec.Struct, frozen=True):
 
 
 class EntryCandidate(msgspec.Struct, frozen=True):
-    """similarity: 0–100."""
+    """similarity: 0–100. user_id: null where the name is only a label of faces, or of nobody who is still there."""
 
     name: str
-    user_id: str
+    user_id: str | None
     similarity: float
 
 
 class EntryFace(msgspec.Struct, frozen=True):
     """More of a face of a photo. landmarks: eyes, nose, corners of the mouth, in parts of the upright picture's sides.
 
-    user_id: of the person. threshold: the similarity from which on somebody is named. strangers: how many pairs of
+    user_id: as of a candidate. threshold: the similarity from which on somebody is named. strangers: how many pairs of
     strangers reach the similarity of the best candidate, in words. quality: why the face may be hard to recognise.
     """
 
@@ -134,10 +139,11 @@ def get_entry(call: Call, asked: EntryAsked) -> EntryDetail:
     entry = call.app.activity.get(asked.position)
     key = _result_key(call.app, entry)
     result = _result(call.app, entry, key) if key else None
+    known = partial(_known, call.app, entry.collection or call.app.settings.collection)
     if result is None:
-        return EntryDetail(entry, [_without_result(face) for face in entry.faces], None)
+        return EntryDetail(entry, [_without_result(face, known) for face in entry.faces], None)
     both = zip(entry.faces, result.faces, strict=True)
-    return EntryDetail(entry, [_with_result(seen, face, result.file) for seen, face in both], key)
+    return EntryDetail(entry, [_with_result(seen, face, result.file, known) for seen, face in both], key)
 
 
 def get_entry_picture(call: Call, asked: EntryAsked) -> Response:
@@ -206,17 +212,26 @@ def _result(app: App, entry: Entry, key: str) -> _Result | None:
     return result if len(result.faces) == len(entry.faces) else None
 
 
-def _without_result(face: SeenFace) -> EntryFace:
-    user_id = user_id_of(face.person) if face.person else None
+def _known(app: App, collection: str, name: str | None) -> str | None:
+    """The user id of who has this name, or had it until they were renamed or merged into somebody."""
+    if not name:
+        return None
+    user_id = user_id_of(name)
+    there = app.people_directory.find(collection, name) or app.reviews.became(collection, user_id)
+    return user_id if there else None
+
+
+def _without_result(face: SeenFace, known: _Known) -> EntryFace:
+    user_id = known(face.person)
     return EntryFace(user_id, None, _strangers(face), [], [], [])
 
 
-def _with_result(seen: SeenFace, face: _Face, file: _File) -> EntryFace:
+def _with_result(seen: SeenFace, face: _Face, file: _File, known: _Known) -> EntryFace:
     return EntryFace(
-        user_id=user_id_of(face.name) if face.name else None,
+        user_id=known(face.name),
         threshold=face.threshold,
         strangers=_strangers(seen),
-        candidates=[EntryCandidate(each.name, user_id_of(each.name), each.similarity) for each in face.candidates],
+        candidates=[EntryCandidate(each.name, known(each.name), each.similarity) for each in face.candidates],
         landmarks=[(x / file.width, y / file.height) for x, y in face.landmarks],
         quality=face.quality.reasons,
     )

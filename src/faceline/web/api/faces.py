@@ -169,7 +169,9 @@ def crop_answer(crop: Crop | None, missing: str) -> Response:
 def _enrolled(call: Call, asked: EnrolAsked | EnrolPersonAsked, name: str) -> EnrolledFace:
     check_text("source", asked.source)
     data = whole(call.body)
-    return enrolled(call, asked.collection, Photo(data, name, _source(asked.source, image_id_of(data)), asked.consent))
+    return enrolled(
+        call, asked.collection, Photo(data, name, source_of(asked.source, image_id_of(data)), asked.consent)
+    )
 
 
 def enrolled(call: Call, collection: str, photo: Photo) -> EnrolledFace:
@@ -245,9 +247,9 @@ def _photo(app: App, source: str) -> str | None:
     return source
 
 
-def _source(file: str, image_id: str) -> str:
-    """Without folders, for what has them is taken for a stored photo's place; and no other photo's, since an erasure
-    looks for all that came from there.
+def source_of(file: str, image_id: str) -> str:
+    """What is kept of where an enrolled photo came from. Without folders, for what has them is taken for a stored
+    photo's place; and no other photo's, since an erasure looks for all that came from there.
     """
     name = PurePosixPath(file.replace("\\", "/")).name or "upload"
     return f"{name} ({image_id[:8]})"

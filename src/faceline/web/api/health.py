@@ -145,7 +145,7 @@ def get_health(call: Call, asked: Nothing) -> Health:
         errors=[_error(entry) for entry in app.activity.page(ActivityQuery(status="error", limit=_ERRORS))],
         disk=_disk(app),
         collections=list_collections(call, asked).items,
-        settings=[SettingItem(name, _said(getattr(app.settings, name))) for name in _NAMED_SETTINGS],
+        settings=[SettingItem(name, _said(name, getattr(app.settings, name))) for name in _NAMED_SETTINGS],
     )
 
 
@@ -163,7 +163,7 @@ def _targets(app: App) -> list[TargetHealth]:
 
 def _worth_a_look(queues: list[QueueHealth], targets: list[TargetHealth]) -> list[str]:
     dead = sum(queue.dead for queue in queues)
-    found = [f"{dead} dead letter{'s' if dead > 1 else ''}: work that failed too often"] if dead else []
+    found = [f"{dead} dead letter{'s' if dead > 1 else ''}: work that could not be done"] if dead else []
     return found + [f"{each.dead} notices could not be told to {each.name}" for each in targets if each.dead]
 
 
@@ -213,7 +213,9 @@ def _disk(app: App) -> DiskHealth:
     return DiskHealth(disk.free, disk.total, sum(path.stat().st_size for path in written))
 
 
-def _said(value: object) -> str:
+def _said(name: str, value: object) -> str:
+    if name == "results_kept_days" and isinstance(value, float):
+        return f"{value:.15g}" if value else "0 (never)"
     if isinstance(value, tuple):
         return ", ".join(map(str, value)) or "none"
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -75,7 +75,7 @@ class ReportList(msgspec.Struct, frozen=True):
 class ReportMatch(msgspec.Struct, frozen=True):
     """source: the image of the matched face; None for a face that is no longer enrolled.
 
-    verdict: what was decided about the two customers. meaning: how many pairs of strangers are as alike.
+    verdict: what was decided about the two customers. meaning: how many pairs of strangers look this alike.
     """
 
     customer: str

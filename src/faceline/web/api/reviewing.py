@@ -63,7 +63,7 @@ class VerdictGiven(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class ReviewPair(msgspec.Struct, frozen=True):
     """As docs/reference/results.md has a pair to review. user_ids: of the two names, of a pair of names.
 
-    meaning: how many pairs of strangers are as alike. With neither similarity nor verdict, nobody looked at it yet.
+    meaning: how many pairs of strangers look this alike. With neither similarity nor verdict, nobody looked at it yet.
     """
 
     kind: Kind

@@ -7,12 +7,12 @@ import { attempt, question, toast } from "./ui.js";
 
 /** dead: a page of the API. more: shows more of them. refresh: asks for everything again. */
 export function letters(dead, { more, refresh }) {
-  if (!dead.items.length) return h("p.muted", {}, "None: nothing failed too often.");
+  if (!dead.items.length) return h("p.muted", {}, "None: all work could be done.");
   const heads = ["Died", "What", "Reason"].map((text) => h("th", { scope: "col" }, text));
   const table = h(
     "table.letters",
     {},
-    h("caption.sr-only", {}, "Messages that failed too often, oldest first in each queue"),
+    h("caption.sr-only", {}, "Work that could not be done, oldest first in each queue"),
     h("thead", {}, h("tr", {}, heads, mayAll && h("td", {}))),
     h("tbody", {}, dead.items.map((letter) => row(letter, refresh))),
   );
@@ -64,7 +64,7 @@ async function redrive({ title, body, refresh }) {
 
 async function discard({ title, what, letter, refresh }) {
   const kept = letter.key === null ? "" : ` ${what} itself stays, without a result.`;
-  if (!(await question(title, { text: `It is never tried again.${kept}`, action: "Delete", danger: true }))) return;
+  if (!(await question(title, { text: `It will not be tried again, and cannot be brought back.${kept}`, action: "Delete", danger: true }))) return;
   const body = { queue: letter.queue, message_ids: [letter.message_id] };
   const done = await attempt(() => ask("POST", "/api/v1/dead-letters/discard", body));
   if (!done) return;

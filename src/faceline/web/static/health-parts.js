@@ -20,7 +20,7 @@ export function figuresOf({ queues, latencies, throughput, disk }) {
   const dead = sum(queues, "dead");
   return [
     { label: "Waiting", value: number(sum(queues, "visible")), more: `${number(sum(queues, "in_flight"))} in hand` },
-    { label: "Dead letters", value: number(dead), more: dead ? "failed too often" : "nothing failed for good", bad: dead > 0 },
+    { label: "Dead letters", value: number(dead), more: dead ? "work that could not be done" : "nothing failed for good", bad: dead > 0 },
     { label: "Last minute", value: ofMinute, more: `${ofHour} in an hour, ${ofDay} in a day` },
     { label: "Half are done within", value: milliseconds(latencies.took_p50_ms), more: `95 % within ${milliseconds(latencies.took_p95_ms)}` },
     // To two digits, so that it does not flicker.

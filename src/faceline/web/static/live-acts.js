@@ -22,7 +22,8 @@ export function enrolButton(entry, face, number) {
     button.disabled = true;
     try {
       const wanted = { name: given.name.trim(), consent: given.consent.trim() || null };
-      told(await ask("POST", path`/api/v1/activity/${entry.position}/faces/${number}/enroll`, wanted));
+      const position = await positionNow(entry);
+      told(await ask("POST", path`/api/v1/activity/${position}/faces/${number}/enroll`, wanted));
     } finally {
       button.disabled = false;
     }
@@ -31,10 +32,16 @@ export function enrolButton(entry, face, number) {
   function told({ person, reason, advice, already }) {
     if (reason) return show(said, `Not enrolled: ${reason}. ${advice ?? ""}`);
     const page = `/person${query({ id: person.user_id, collection: within })}`;
-    show(said, already ? "Enrolled before as " : "Enrolled as ", h("a", { href: page }, person.name), ". From the next photo on they are named.");
+    show(said, already ? "Enrolled before as " : "Enrolled as ", h("a", { href: page }, person.name), ". They will be named in new photos.");
     return button.remove();
   }
   return h("div", {}, button, said);
+}
+
+/** A photo of which a face was enrolled is worked on again, and its entry is a newer one then. */
+async function positionNow(entry) {
+  const { items } = await get(`/api/v1/activity${query({ bucket: entry.bucket, limit: 200 })}`);
+  return items.find(({ key }) => key === entry.key)?.position ?? entry.position;
 }
 
 function askName(number, within) {

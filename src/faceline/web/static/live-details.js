@@ -85,7 +85,7 @@ function faceCard(entry, face, more, n, picture) {
     more?.candidates.length ? candidates(more, within) : null,
     face.emotions.length ? h("p", {}, h("span.muted", {}, "Emotions "), face.emotions.map(({ type, confidence }) => `${type.toLowerCase()} ${Math.round(confidence)}\u00a0%`).join(", ")) : null,
     face.first_s === null ? null : h("p", {}, `Seen from ${clock(face.first_s)} to ${clock(face.last_s)}`),
-    more?.user_id && h("a", { href: personPage(more.user_id, within) }, `All of ${face.person}`),
+    more && face.person && h("a", { href: personPage(more.user_id, face.person, within) }, `All of ${face.person}`),
     more?.quality.length ? null : enrolButton(entry, face, n + 1), // what is poor is refused
   );
 }
@@ -105,9 +105,10 @@ const candidates = (more, within) =>
   h("table", {}, h("caption.sr-only", {}, "Candidates"),
     h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Candidate"), h("th.number", { scope: "col" }, "Similarity"))),
     h("tbody", {}, more.candidates.map(({ name, user_id, similarity: value }) =>
-      h("tr", {}, h("td", {}, h("a", { href: personPage(user_id, within) }, name)), h("td.number", {}, similarity(value))))));
+      h("tr", {}, h("td", {}, h("a", { href: personPage(user_id, name, within) }, name)), h("td.number", {}, similarity(value))))));
 
-const personPage = (id, within) => `/person${query({ id, collection: within })}`;
+/** Of who is no person, the list of people shows the label. */
+const personPage = (id, name, within) => (id ? `/person${query({ id, collection: within })}` : `/people${query({ q: name, collection: within })}`);
 
 function facts(entry) {
   const size = entry.width && entry.height ? `${entry.width} × ${entry.height} pixels` : null;

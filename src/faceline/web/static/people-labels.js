@@ -105,8 +105,10 @@ function labelCard({ label, faces, best_face_id: best }, { consentRequired, gone
     const text = `All faces labelled ${label} with numbers and crops, other people’s too, and the label in every result: all of it goes for good. Nothing brings it back.`;
     const given = await howToForget(`Delete ${label}?`, text);
     if (!given) return;
-    const { receipt } = await ask("DELETE", below`labels` + query({ label, ...given }));
-    toast(`${label} was deleted. The receipt is ${receipt.receipt}`);
+    const { receipt, earlier } = await ask("DELETE", below`labels` + query({ label, ...given }));
+    const numbers = [receipt, ...earlier].map((each) => ["receipt", each.receipt]);
+    const page = `/person?${new URLSearchParams(numbers)}`;
+    toast([`${label} was deleted. The receipt is `, h("a", { href: page }, receipt.receipt)]);
     gone(card, null);
   }
   return card;

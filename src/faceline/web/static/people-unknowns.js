@@ -36,7 +36,7 @@ export async function strangers(section, { consentRequired, named }) {
   }
 
   function say() {
-    left.textContent = `${count(total, "group")} of faces that nobody knew`;
+    left.textContent = `${count(total, "group")} of faces that were not recognised`;
     more.hidden = ended;
     section.hidden = !total;
   }
@@ -72,7 +72,7 @@ const notKept = () =>
     "details.card",
     {},
     h("summary", {}, h("span", { id: "strangers-title" }, "Who are they? Strangers can be grouped here")),
-    h("p", {}, "Faces that nobody knew are not kept now. With the setting ", h("code", {}, "keep_unknown_faces = true"), " they are, for 30 days by default; then strangers who come again appear here, to be named with one click."),
+    h("p", {}, "Faces that were not recognised are not kept now. With the setting ", h("code", {}, "keep_unknown_faces = true"), " they are, for 30 days by default; then strangers who come again appear here, to be named with one click."),
     h("pre", {}, "FACELINE_KEEP_UNKNOWN_FACES=true faceline up"),
   );
 
@@ -85,7 +85,7 @@ function groupCard(group, { consentRequired, gone }) {
     h("div.stranger-faces", {}, group.face_ids.map((id, i) => face(id, i, group))),
     h("p.muted.stranger-seen", {}, seen(group)),
     h("p.muted.stranger-seen", { title: group.sources.join("\n") }, group.sources[0].split("/").pop()),
-    group.known && h("p.muted", {}, `By now ${group.known} would be named.`),
+    group.known && h("p.muted", {}, `Looks like ${group.known} now.`),
     mayEnroll &&
       h(
         "form.row",

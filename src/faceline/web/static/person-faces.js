@@ -35,7 +35,7 @@ export function facesOf(shown, { changed }) {
     const form = h(
       "form.row",
       { onsubmit: (event) => (event.preventDefault(), attempt(split)) },
-      field("They are somebody else’s", input),
+      field("Whose face is it?", input),
       names,
       h("button.primary", { type: "submit" }, "Split off"),
     );

@@ -51,6 +51,16 @@ export async function forget(person, place) {
   }
 }
 
+const KINDS = { photos: ["photo"], clips: ["clip"], both: ["photo or clip", "photos and clips"] };
+const CLIP = /\.(mp4|m4v|mov|mkv|webm|avi|mpe?g|m?ts|m2ts|flv|ogv|wmv|3gp)$/i;
+
+/** What all of them are, as far as all are told. */
+function kindOf(places, total) {
+  const clips = places.filter((place) => CLIP.test(place)).length;
+  if (places.length < total || (clips && clips < total)) return "both";
+  return clips ? "clips" : "photos";
+}
+
 /** What will go, before it does. */
 async function belongings(person, everywhere) {
   const found = await get(below`people/${person.user_id}/belongings` + query({ everywhere })).catch(() => null);
@@ -59,9 +69,9 @@ async function belongings(person, everywhere) {
   return h(
     "div",
     {},
-    h("p", {}, alone ? h("b", {}, `${count(alone, "photo or clip", "photos and clips")} will be deleted`) : "No photo or clip here shows only them."),
+    h("p", {}, alone ? h("b", {}, `${count(alone, ...KINDS[kindOf(photos, alone)])} will be deleted`) : "No photo or clip here shows only them."),
     some(photos, alone),
-    shared > 0 && h("p", {}, `${count(shared, "photo or clip shows", "photos and clips show")} others too`),
+    shared > 0 && h("p", {}, `${count(shared, ...KINDS[kindOf(group, shared)])} ${shared === 1 ? "shows" : "show"} others too`),
     some(group, shared),
   );
 }

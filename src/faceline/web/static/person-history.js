@@ -4,7 +4,7 @@ import { ask, get, mayEnroll, query } from "./api.js";
 import { h, show } from "./dom.js";
 import { count, time } from "./format.js";
 import { below } from "./people-common.js";
-import { attempt, toast } from "./ui.js";
+import { attempt, toastNext } from "./ui.js";
 
 const LOOKED_AT = 100;
 
@@ -26,7 +26,7 @@ export async function history(section, person, { undone }) {
   };
   async function undo(change) {
     await ask("POST", below`undo`, { entry: change.entry });
-    toast("Taken back");
+    toastNext("Taken back");
     undone(change);
   }
   const turn = `The latest change of all is undone first, then the one before. The latest is: ${sentence(items[0])}.`;
@@ -39,7 +39,7 @@ function sentence({ action, names: [first, other], faces, detail }) {
     case "merge":
       return `${first} was merged into ${other}: ${count(faces, "face")}`;
     case "rename":
-      return `${first} was renamed ${other}`;
+      return `${first} was renamed to ${other}`;
     case "split":
       return `${count(faces, "face")} of ${first} went to ${other}`;
     case "person":

@@ -4,7 +4,7 @@ import { ask, get, query } from "./api.js";
 import { h, show } from "./dom.js";
 import { count, similarity } from "./format.js";
 import { below, crop, debounced, personPage } from "./people-common.js";
-import { attempt, field, question, toast } from "./ui.js";
+import { attempt, field, question, toastNext } from "./ui.js";
 
 const SHOWN = 8;
 
@@ -50,7 +50,7 @@ export async function merge(person) {
   if (!given?.other) return;
   const [from, into] = given.stays === person.user_id ? [given.other, person.user_id] : [person.user_id, given.other];
   const done = await ask("POST", below`people/${from}/merge`, { into });
-  toast(`They are one now: ${done.person.name}, ${count(done.person.faces, "face")}`);
+  toastNext(`They are one now: ${done.person.name}, ${count(done.person.faces, "face")}`);
   location.hash = "name";
   if (into === person.user_id) location.reload();
   else location.assign(`${personPage(done.person.user_id)}#name`);

@@ -9,7 +9,7 @@ import { forget, receiptsOf } from "./person-forget.js";
 import { facesOf } from "./person-faces.js";
 import { history as historyOf } from "./person-history.js";
 import { merge } from "./person-merge.js";
-import { attempt, empty, failed, field, load, question } from "./ui.js";
+import { attempt, empty, failed, field, load, question, toastNext } from "./ui.js";
 
 const id = new URLSearchParams(location.search).get("id") ?? "";
 
@@ -94,7 +94,9 @@ async function rename(person) {
     done = await ask("POST", below`people/${person.user_id}/rename`, { name: given.name.trim() });
   };
   await question(`Rename ${person.name}`, { text, fields: [field("New name", name)], action: "Rename", work });
-  if (done) location.replace(`${personPage(done.person.user_id)}#name`);
+  if (!done) return;
+  toastNext(`${person.name} is now called ${done.person.name}`);
+  location.replace(`${personPage(done.person.user_id)}#name`);
 }
 
 const receipts = new URLSearchParams(location.search).getAll("receipt");

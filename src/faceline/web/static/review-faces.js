@@ -19,10 +19,10 @@ export function crop(collection, faceId, alt, { lazy = true } = {}) {
   return frame;
 }
 
-/** "97.2" large, with how many pairs of strangers are as alike. */
+/** "97.2" large, with how many pairs of strangers look this alike. */
 export function alikeness(value, meaning) {
   if (value === null || value === undefined) return h("p.alikeness.muted", {}, "Nobody measured how alike they are.");
-  const said = value === 100 ? "The same photo, twice." : `${meaning[0].toUpperCase()}${meaning.slice(1)} are as alike.`;
+  const said = value === 100 ? "The same photo, twice." : `${meaning[0].toUpperCase()}${meaning.slice(1)} look this alike.`;
   return h("div.alikeness", {}, h("span.figure", {}, similarity(value)), h("span", {}, "similarity"), h("p", {}, said));
 }
 

@@ -20,7 +20,7 @@ export function nothing(queue, { loadScan, toDecided }) {
 
 function leftToMerge({ names, more }, toDecided) {
   if (!names) return null;
-  const said = `${more ? "At least " : ""}${count(names, "pair is", "pairs are")} of one person who has two names still. `;
+  const said = `${more ? "At least " : ""}${count(names, "person still has", "people still have")} two names. `;
   return [said, h("button", { type: "button", onclick: toDecided }, "Show the decided pairs")];
 }
 

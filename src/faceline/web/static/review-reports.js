@@ -86,7 +86,7 @@ class Reports {
 
   async load() {
     const { new: found, read, collection } = await ask("POST", "/api/v1/match-reports/load");
-    toast(`${count(found, "new pair")} to review in ${collection}, from ${count(read, "report")}`);
+    toast(!read ? "There are no matching reports yet." : `${count(found, "new pair")} to review in ${collection}, from ${count(read, "report")}`);
     await this.restart(chosen().report);
   }
 }
@@ -121,7 +121,7 @@ function matchCard(report, match) {
       "div.stack",
       {},
       h("div.spread", {}, h("h3", {}, h("a", { href: personAt(report.collection, match.user_id) }, match.customer)), badge),
-      h("p", {}, h("b.figure", {}, similarity(match.similarity)), " similarity; ", match.meaning, " are as alike."),
+      h("p", {}, h("b.figure", {}, similarity(match.similarity)), " similarity; ", match.meaning, " look this alike."),
       mayEnroll && match.source && h("div.row.wrap", {}, buttons),
     ),
   );

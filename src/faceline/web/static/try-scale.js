@@ -57,6 +57,6 @@ export function scale(found) {
   }
   move();
   const axis = h("div.scale", { "aria-hidden": "true" }, passing, here, h("ol", {}, ...ticks));
-  const asked = h("label", { for: "threshold" }, "Same person from which similarity on?");
+  const asked = h("label", { for: "threshold" }, "Count as the same person from which similarity?");
   return h("div.try-scale", {}, axis, h("div.scale-slider", {}, slider), asked, said);
 }

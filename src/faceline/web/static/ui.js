@@ -3,12 +3,24 @@
 import { Problem } from "./api.js";
 import { $, h, show } from "./dom.js";
 
-/** A message that goes away by itself; problems stay until closed. */
+/** A message that goes away by itself; problems, and what has a link, stay until closed. text: or an array of it and elements. */
 export function toast(text, kind = "done") {
   const close = h("button.quiet", { type: "button", "aria-label": "Close this message", onclick: () => box.remove() }, "×");
-  const box = h(`div.toast.${kind}`, {}, h("span", {}, text), close);
+  const box = h(`div.toast.${kind}`, {}, h("span", {}, ...[text].flat()), close);
   $("#toasts").append(box);
-  if (kind !== "problem") setTimeout(() => box.remove(), 5000);
+  if (kind !== "problem" && typeof text === "string") setTimeout(() => box.remove(), 5000);
+}
+
+const KEPT = "toast";
+
+/** A message that the page shows which comes next. */
+export const toastNext = (text) => sessionStorage.setItem(KEPT, text);
+
+/** Shows it, once. */
+export function keptToast() {
+  const text = sessionStorage.getItem(KEPT);
+  sessionStorage.removeItem(KEPT);
+  if (text) toast(text);
 }
 
 /** Runs what a click asks for; a Problem becomes a message. Gives what it gives, or undefined. */

@@ -64,9 +64,9 @@ function facts({ clip, collection, model, sampled_frames: sampled }) {
 }
 
 const rule = ({ threshold }) =>
-  threshold !== null && h("p.muted", {}, `A face is a match from a similarity of ${similarity(threshold)} on.`);
+  threshold !== null && h("p.muted", {}, `A face is a match from a similarity of ${similarity(threshold)} or more.`);
 
-const COLUMNS = ["Who", "From", "To", "Frames", "Next most alike", "Best frame"];
+const COLUMNS = ["Who", "From", "To", "Frames", "Most alike", "Best frame"];
 
 function table(detail, words, choose) {
   return h(
