@@ -7,9 +7,10 @@ from pathlib import Path
 
 import msgspec
 
-from faceline.activity import SeenBox, SeenFace
+from faceline.activity import SeenFace
 from faceline.app import App
 from faceline.config import Settings
+from faceline.types import BoxInParts
 from made import MODEL, new_face, photo, vector
 
 PEOPLE, ENTRIES = 10_000, 100_000
@@ -46,7 +47,7 @@ def _insert(state: sqlite3.Connection) -> None:
         time_ms = first_ms + n * step_ms
         person = name(n % PEOPLE) if n % 5 else None
         status, similarity = ("matched", 80 + n % 200 / 10) if person else ("unknown", n % 700 / 10)
-        seen = SeenFace(status, person, f"face-{n % PEOPLE}", similarity, 99.0, SeenBox(0.2, 0.2, 0.3, 0.4))
+        seen = SeenFace(status, person, f"face-{n % PEOPLE}", similarity, 99.0, BoxInParts(0.2, 0.2, 0.3, 0.4))
         rows.append((n, "photo", time_ms, time_ms, _BUCKET, f"{n}.png", COLLECTION, 20.0, 60.0 + n % 40))
         details.append((n, 640, 480, msgspec.json.encode([seen]).decode()))
         faces.append((n, 0, status, similarity, person, time_ms))

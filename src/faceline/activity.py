@@ -8,21 +8,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from faceline.types import BoxInParts
+
 
 class Kind(StrEnum):
     PHOTO = "photo"
     CLIP = "clip"
     CAMERA = "camera"
-
-
-@dataclass(frozen=True, slots=True)
-class SeenBox:
-    """In parts of the upright picture's sides; may reach outside of 0 to 1."""
-
-    left: float
-    top: float
-    width: float
-    height: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +39,7 @@ class SeenFace:
     face_id: str | None
     similarity: float | None
     confidence: float | None
-    box: SeenBox | None
+    box: BoxInParts | None
     emotions: tuple[SeenEmotion, ...] = ()
     first_s: float | None = None
     last_s: float | None = None

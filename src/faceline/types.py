@@ -84,6 +84,22 @@ class Landmarks:
 
 
 @dataclass(frozen=True, slots=True)
+class BoxInParts:
+    """A bounding box in parts of the upright picture's sides; may reach outside of 0 to 1."""
+
+    left: float
+    top: float
+    width: float
+    height: float
+
+    @classmethod
+    def of(cls, box: BoundingBox, width_px: int, height_px: int) -> "BoxInParts":
+        """Of a picture that is so large; five digits are a pixel of any."""
+        left, width = round(box.left / width_px, 5), round(box.width / width_px, 5)
+        return cls(left, round(box.top / height_px, 5), width, round(box.height / height_px, 5))
+
+
+@dataclass(frozen=True, slots=True)
 class Pose:
     """Degrees. roll: clockwise in the image plane; yaw: towards the image's right; pitch: up."""
 

@@ -6,14 +6,15 @@ from typing import Protocol
 
 import pytest
 
-from faceline.activity import Activity, ActivityQuery, Entry, Figures, Kind, SeenBox, SeenEmotion, SeenFace
+from faceline.activity import Activity, ActivityQuery, Entry, Figures, Kind, SeenEmotion, SeenFace
 from faceline.erasure import Forgets, Gone
 from faceline.errors import NotFoundError, UsageError
+from faceline.types import BoxInParts
 
 Stored = Callable[[], bytes]
-BOX = SeenBox(0.25, 0.1, 0.5, 0.75)
+BOX = BoxInParts(0.25, 0.1, 0.5, 0.75)
 ANNA = SeenFace("matched", "Anna Möller", "face-anna-1", 97.5, 99.25, BOX, (SeenEmotion("happy", 88.5),))
-BEN = SeenFace("matched", "Ben", "face-ben-22", 81.0, 99.0, SeenBox(-0.1, 0.0, 0.2, 1.25))
+BEN = SeenFace("matched", "Ben", "face-ben-22", 81.0, 99.0, BoxInParts(-0.1, 0.0, 0.2, 1.25))
 STRANGER = SeenFace("unknown", None, None, 12.0, 98.0, BOX)
 PHOTO = Entry(
     kind=Kind.PHOTO,

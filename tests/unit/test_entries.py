@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from faceline.activity import ActivityQuery, Entry, Kind, SeenBox, SeenEmotion, SeenFace
+from faceline.activity import ActivityQuery, Entry, Kind, SeenEmotion, SeenFace
 from faceline.app import App
 from faceline.cli.watch import _list as listed
 from faceline.engine.analyzer import Sighting, Wanted
@@ -22,7 +22,7 @@ from faceline.pipelines.owning import owns
 from faceline.pipelines.staging import StagedClip, StagedFrame, StagedVideo
 from faceline.pipelines.video_recognition import Recognition, VideoRecognizer
 from faceline.pipelines.watching import CameraEvent
-from faceline.types import Appearance, Candidate, Decision, Frame, Identification
+from faceline.types import Appearance, BoxInParts, Candidate, Decision, Frame, Identification
 from films import SCORER, Actor, embed
 from made import BUCKET, MODEL, Workflow, event_of, face, open_app, photo
 
@@ -49,7 +49,7 @@ def test_a_photo_is_listed_with_its_faces_in_parts_of_the_picture(flow: Workflow
         Kind.PHOTO, BUCKET, "input/a.png", "my-face-collection",
     )  # fmt: skip
     assert (entry.width, entry.height, entry.error, entry.picture) == (64, 48, None, False)
-    assert known.box == SeenBox(0.01562, 0.04167, 0.625, 0.83333)
+    assert known.box == BoxInParts(0.01562, 0.04167, 0.625, 0.83333)
     (record, _) = flow.rows("input/a.png")
     assert (known.status, known.person, known.face_id, known.similarity) == ("matched", NAME, record.face_id, 100.0)
     assert (stranger.status, stranger.person, stranger.face_id) == ("unknown", None, None)

@@ -16,13 +16,14 @@ from PIL import Image
 
 from asgi import KNOWN, Answer, Client
 from commands import wait_until
-from faceline.activity import Entry, Kind, SeenBox, SeenFace
+from faceline.activity import Entry, Kind, SeenFace
 from faceline.app import App
+from faceline.types import BoxInParts
 from made import BUCKET, Workflow, new_face, open_app, photo, vector
 from served import client, serving
 
 WHEN = "2026-01-31T12:00:00.000+00:00"
-BOX = SeenBox(0.1, 0.2, 0.3, 0.4)
+BOX = BoxInParts(0.1, 0.2, 0.3, 0.4)
 
 
 def seen(person: str | None, similarity: float = 91.5) -> SeenFace:

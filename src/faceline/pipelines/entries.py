@@ -5,10 +5,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from faceline.activity import Entry, Kind, SeenBox, SeenEmotion, SeenFace
+from faceline.activity import Entry, Kind, SeenEmotion, SeenFace
 from faceline.pipelines.watching import CameraEvent
 from faceline.ports import ObjectInfo
-from faceline.types import Appearance, BoundingBox, Decision, Face, Frame, Identification
+from faceline.types import Appearance, BoxInParts, Decision, Face, Frame, Identification
 
 STATUS = {Decision.MATCH: "matched", Decision.UNKNOWN: "unknown", Decision.AMBIGUOUS: "ambiguous"}
 
@@ -64,7 +64,10 @@ def photo_faces(
     if frame is None:
         return ()
     whose: Sequence[Identification | None] = found or [None] * len(faces)
-    return tuple(_face(face, who, _parts(face.box, frame), emotions) for face, who in zip(faces, whose, strict=True))
+    return tuple(
+        _face(face, who, BoxInParts.of(face.box, frame.width, frame.height), emotions)
+        for face, who in zip(faces, whose, strict=True)
+    )
 
 
 def clip_faces(found: Sequence[Appearance]) -> tuple[SeenFace, ...]:
@@ -95,7 +98,7 @@ def camera_entry(event: CameraEvent, collection: str) -> Entry:
 def _face(
     face: Face,
     who: Identification | None,
-    box: SeenBox | None = None,
+    box: BoxInParts | None = None,
     emotions: int = 0,
     times_s: tuple[float | None, float | None] = (None, None),
 ) -> SeenFace:
@@ -116,11 +119,6 @@ def _face(
 
 def _rounded(time_s: float | None) -> float | None:
     return None if time_s is None else round(time_s, 3)
-
-
-def _parts(box: BoundingBox, frame: Frame) -> SeenBox:
-    left, top = round(box.left / frame.width, 5), round(box.top / frame.height, 5)
-    return SeenBox(left, top, round(box.width / frame.width, 5), round(box.height / frame.height, 5))
 
 
 def _waited_ms(modified_at: str, started: datetime) -> float | None:

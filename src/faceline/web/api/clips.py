@@ -19,6 +19,7 @@ from faceline.images import ImageLimits, decode, encode_jpeg
 from faceline.loading import image_limits
 from faceline.pipelines.clip_results import ClipResult, Seen
 from faceline.pipelines.staging import StagedFrame
+from faceline.types import BoxInParts
 from faceline.web.operations import Asked, Call, Media, Operation
 from faceline.web.ranges import ranged
 
@@ -85,15 +86,6 @@ class ClipList(msgspec.Struct, frozen=True):
     next: str | None
 
 
-class ClipBox(msgspec.Struct, frozen=True):
-    """In parts of the frame's sides."""
-
-    left: float
-    top: float
-    width: float
-    height: float
-
-
 class ClipCandidate(msgspec.Struct, frozen=True):
     name: str
     similarity: float
@@ -114,7 +106,7 @@ class ClipAppearance(msgspec.Struct, frozen=True):
     last_s: float
     best_s: float
     frames: int
-    box: ClipBox | None
+    box: BoxInParts | None
     candidates: list[ClipCandidate]
 
 
@@ -228,7 +220,7 @@ def _appearance(seen: Seen, size: tuple[int, int] | None) -> ClipAppearance:
     box = None
     if size:
         (width, height), each = size, seen.box
-        box = ClipBox(each.left / width, each.top / height, each.width / width, each.height / height)
+        box = BoxInParts(each.left / width, each.top / height, each.width / width, each.height / height)
     return ClipAppearance(
         number=seen.number,
         status=_STATUS.get(seen.decision, seen.decision),

@@ -17,7 +17,7 @@ from faceline.gallery.enrolment import Outcome, Photo
 from faceline.gallery.newface import image_id_of
 from faceline.gallery.ports import Crop, FaceQuery
 from faceline.similarity import pair_scores
-from faceline.types import FaceRecord
+from faceline.types import BoxInParts, FaceRecord
 from faceline.web.advice import FaceQuality, quality_of, remedy
 from faceline.web.api.people import Limit, PersonAsked, PersonItem, Text, check_text, checked_name, person_item
 from faceline.web.lanes import Work
@@ -50,15 +50,6 @@ class FaceList(msgspec.Struct, frozen=True):
     next: str | None
 
 
-class FaceBox(msgspec.Struct, frozen=True):
-    """In parts of the photo's width and height; may reach outside."""
-
-    left: float
-    top: float
-    width: float
-    height: float
-
-
 class Resemblance(msgspec.Struct, frozen=True):
     """The most similar other person. face_id: of their face that is most like it. alike: enough for a name."""
 
@@ -81,7 +72,7 @@ class EnrolledFace(msgspec.Struct, frozen=True):
     faces_in_photo: int | None
     width: int | None
     height: int | None
-    box: FaceBox | None
+    box: BoxInParts | None
     quality: FaceQuality | None
     face: FaceItem | None
     person: PersonItem | None
@@ -225,12 +216,10 @@ def _resemblance(call: Call, collection: str, new: FaceRecord) -> Resemblance | 
     return Resemblance(person_item(call, collection, other.name), other.face_id, other.similarity, alike)
 
 
-def _box(outcome: Outcome) -> FaceBox | None:
+def _box(outcome: Outcome) -> BoxInParts | None:
     if not outcome.faces or not outcome.size:
         return None
-    box, (width, height) = outcome.faces[0].box, outcome.size
-    parts = (box.left / width, box.top / height, box.width / width, box.height / height)
-    return FaceBox(*(round(part, 5) for part in parts))
+    return BoxInParts.of(outcome.faces[0].box, *outcome.size)
 
 
 def _item(app: App, face: FaceRecord, has_crop: bool) -> FaceItem:

@@ -13,7 +13,7 @@ from faceline.gallery.review import Answer, Kind, pair_of
 from faceline.pipelines.customers import image_id_of_key
 from faceline.pipelines.report_pages import Ratios, Report, ReportedMatch, ReportFilter
 from faceline.similarity import strangers_as_alike
-from faceline.types import FaceRecord
+from faceline.types import BoxInParts, FaceRecord
 from faceline.web.api.reviewing import verdict_on
 from faceline.web.operations import Asked, Call, Operation
 
@@ -45,15 +45,6 @@ class ReportPicture(msgspec.Struct, frozen=True):
     key: str
 
 
-class ReportBox(msgspec.Struct, frozen=True):
-    """In parts of the upright image's sides."""
-
-    left: float
-    top: float
-    width: float
-    height: float
-
-
 class ReportItem(msgspec.Struct, frozen=True):
     """matches: how many. similarity: of the best one, who is of `best_customer`."""
 
@@ -83,7 +74,7 @@ class ReportMatch(msgspec.Struct, frozen=True):
     similarity: float
     meaning: str
     face_id: str
-    box: ReportBox | None
+    box: BoxInParts | None
     source: ReportPicture | None
     verdict: Answer | None
 
@@ -97,7 +88,7 @@ class ReportDetail(msgspec.Struct, frozen=True):
     user_id: str
     collection: str
     face_id: str | None
-    box: ReportBox | None
+    box: BoxInParts | None
     matches: list[ReportMatch]
 
 
@@ -177,16 +168,15 @@ def _picture(source: str) -> ReportPicture:
     return ReportPicture(bucket, key)
 
 
-def _box(ratios: Ratios) -> ReportBox:
-    return ReportBox(ratios.left, ratios.top, ratios.width, ratios.height)
+def _box(ratios: Ratios) -> BoxInParts:
+    return BoxInParts(ratios.left, ratios.top, ratios.width, ratios.height)
 
 
-def _box_of(face: FaceRecord) -> ReportBox | None:
+def _box_of(face: FaceRecord) -> BoxInParts | None:
     if face.image_size is None:
         return None
-    width, height = face.image_size
-    box = face.box
-    return ReportBox(box.left / width, box.top / height, box.width / width, box.height / height)
+    (width, height), box = face.image_size, face.box
+    return BoxInParts(box.left / width, box.top / height, box.width / width, box.height / height)
 
 
 OPERATIONS = (

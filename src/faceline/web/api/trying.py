@@ -14,7 +14,7 @@ from faceline.images import decode
 from faceline.loading import image_limits, wanted
 from faceline.portrait import portrait
 from faceline.similarity import scale, strangers_as_alike
-from faceline.types import BoundingBox, Decision, Emotion, Face, Frame, Identification, Pose
+from faceline.types import BoundingBox, BoxInParts, Decision, Emotion, Face, Frame, Identification, Pose
 from faceline.web.advice import FaceQuality, quality_of, remedy
 from faceline.web.lanes import Work
 from faceline.web.operations import Asked, Call, Files, Media, Nothing, Operation, Upload, whole
@@ -22,15 +22,6 @@ from faceline.web.operations import Asked, Call, Files, Media, Nothing, Operatio
 _T = TypeVar("_T")
 _TAG = "Try"
 _UNSURE_FROM = 50.0  # one pair of strangers in 100: what is below is called different
-
-
-class BoxInParts(msgspec.Struct, frozen=True):
-    """In parts of the picture's width and height; may reach outside."""
-
-    left: float
-    top: float
-    width: float
-    height: float
 
 
 class CandidateFound(msgspec.Struct, frozen=True):
@@ -220,12 +211,7 @@ def _meaning(similarity: float) -> str:
 
 
 def _box(frame: Frame, box: BoundingBox) -> BoxInParts:
-    return BoxInParts(
-        _part(box.left, frame.width),
-        _part(box.top, frame.height),
-        _part(box.width, frame.width),
-        _part(box.height, frame.height),
-    )
+    return BoxInParts.of(box, frame.width, frame.height)
 
 
 def _part(pixels: float, side: int) -> float:
