@@ -200,8 +200,9 @@ def test_another_process_that_comes_and_goes_leaves_us_our_log(file: Path, datab
 def leave_a_copy(database: Database) -> None:
     """A deleted row in a gap, as SQLite leaves one when it moves rows to another page."""
     database.rows("PRAGMA secure_delete = OFF")
-    database.write("INSERT INTO people VALUES (?)", (SECRET.decode(),))
-    database.write("DELETE FROM people WHERE name = ?", (SECRET.decode(),))
+    with database.transaction() as connection:  # a row of another's after it would make its place a hole, not a gap
+        connection.execute("INSERT INTO people VALUES (?)", (SECRET.decode(),))
+        connection.execute("DELETE FROM people WHERE name = ?", (SECRET.decode(),))
     database.rows("PRAGMA secure_delete = ON")
     database.checkpoint()
 
