@@ -16,6 +16,7 @@ from faceline.app import App
 from faceline.config import load
 from faceline.loading import model_store
 from made import open_app
+from ministack import environment, ministack, program
 
 _NOBODY = 65534
 
@@ -57,6 +58,26 @@ def test_data() -> Path:
     if os.environ.get("FACELINE_NO_SKIPS"):
         pytest.fail("FACELINE_TEST_DATA does not name the reference photos; in CI this is a failure")
     pytest.skip("FACELINE_TEST_DATA does not name the reference photos")
+
+
+@pytest.fixture(scope="session")
+def ministack_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Where an AWS on loopback listens. A test without one is skipped, but fails in CI."""
+    found = program()
+    if not found:
+        if os.environ.get("FACELINE_NO_SKIPS"):
+            pytest.fail("FACELINE_MINISTACK does not name the program ministack; in CI this is a failure")
+        pytest.skip("FACELINE_MINISTACK does not name the program ministack")
+    with ministack(found, tmp_path_factory.mktemp("ministack")) as url:
+        yield url
+
+
+@pytest.fixture
+def aws(ministack_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """boto3 in this process, and in those that it starts, uses `ministack_url`."""
+    for name, value in environment(ministack_url).items():
+        monkeypatch.setenv(name, value)
+    return ministack_url
 
 
 @pytest.fixture

@@ -8,6 +8,8 @@ from functools import partial, reduce
 from typing import Any
 
 from faceline.acting import acting
+from faceline.assembly.images import ImageWork
+from faceline.assembly.videos import RECOGNITION, SPLITTING
 from faceline.config import Settings
 from faceline.engine.analyzer import Analyzer
 from faceline.engines import Engines
@@ -41,7 +43,7 @@ from faceline.review_workflow import ReviewWorkflow
 from faceline.similarity import Rule, Scorer
 from faceline.storage import Once, Storage
 from faceline.video_job_workflow import VIDEO_JOBS, VideoJobWorkflow
-from faceline.video_workflow import RECOGNITION, SPLITTING, VideoWorkflow
+from faceline.video_workflow import VideoWorkflow
 
 _log = logging.getLogger("faceline.app")
 
@@ -218,25 +220,17 @@ class App(Storage):
 
     def pipeline(self) -> ImagePipeline:
         """Raises ModelMismatchError when the settings' collection was built with another model."""
-        s = self.settings
-        if s.collection:
+        if self.settings.collection:
             self._enroller  # noqa: B018 (opened now, so that a wrong collection is told at the start)
-        keeper = self.reviews.keeper(s.collection) if s.collection else None
-        return ImagePipeline(
-            objects=self.objects,
-            records=self.records,
-            receipts=self.receipts,
-            analyzer=self.analyzer(),
-            collection=self.collection() if s.collection else None,
-            enroll=self.enroll if s.collection else None,
-            places=self.places,
-            limits=image_limits(s),
-            wanted=wanted(s),
-            emotions_kept=s.emotions_kept,
-            tell=self._seen,
-            keep_unknown=keeper.keep if keeper else None,
-            see=self.activity.put,
-        )
+        return self.images.pipeline()
+
+    @property
+    def images(self) -> ImageWork:
+        """Workflow 1."""
+        name = self.settings.collection
+        keeper = self.reviews.keeper(name) if name else None
+        keep = keeper.keep if keeper else None
+        return ImageWork(self, self.collection, self.analyzer, self.enroll, self._seen, keep)
 
     @property
     def places(self) -> Places:
@@ -256,11 +250,7 @@ class App(Storage):
         return Worker(self.queue, self.queue, work, self.settings.lease_s)
 
     def _handle(self, event: ObjectCreated) -> dict[str, Any]:
-        """By the model that the collection has now; a photo in hand while that changes is looked at once more."""
-        try:
-            return self.pipeline().handle(event)
-        except ModelMismatchError:
-            return self.pipeline().handle(event)
+        return self.images.handle(event)
 
     def watcher(self) -> BucketWatcher:
         """Sends a message for every photo, clip, gallery file and image to match that arrives where work starts."""

@@ -35,7 +35,8 @@ PublicUrl = Annotated[
         description="an address such as https://faces.example.org, without a path",
     ),
 ]
-_NO_SETTINGS = {"FACELINE_TEST_DATA", "FACELINE_PEERS_PYTHON", "FACELINE_NO_SKIPS"}  # what our tests read
+# What our tests read.
+_NO_SETTINGS = {"FACELINE_TEST_DATA", "FACELINE_PEERS_PYTHON", "FACELINE_MINISTACK", "FACELINE_NO_SKIPS"}
 
 
 class Names(NamedTuple):
@@ -54,6 +55,21 @@ class Names(NamedTuple):
     matches: str
     matching: str
     matching_collection: str
+
+
+class AwsNames(NamedTuple):
+    """results, state: tables. work: the bucket of snapshots and of messages too large for a queue. photos, enroll,
+    clips, notify: queues. recognition: the function that the splitting of clips calls.
+    """
+
+    results: str
+    state: str
+    work: str
+    photos: str
+    enroll: str
+    clips: str
+    notify: str
+    recognition: str
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -155,6 +171,18 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     quota_user_faces: Positive = 100
     max_requests: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 64
 
+    engine: Literal["faceline", "rekognition"] = "faceline"
+    aws_results_table: str = "FaceRecognitionResults"
+    aws_state_table: str = ""
+    aws_bucket: str = ""
+    aws_photo_queue: str = ""
+    aws_enroll_queue: str = ""
+    aws_clip_queue: str = ""
+    aws_notify_queue: str = ""
+    aws_recognition_function: str = "face-recognition"
+    aws_topic: str = ""
+    aws_s3_addressing: Literal["auto", "path", "virtual"] = "auto"
+
     lease_s: Seconds = 60.0
     max_receives: Positive = 5
     settle_s: Seconds = 0.3
@@ -174,6 +202,20 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
             self.matching_output_bucket or f"{self.id}-matches",
             self.matching_queue or f"{self.id}-matching-queue",
             self.matching_collection or f"{self.id}-matching",
+        )
+
+    @property
+    def aws_names(self) -> "AwsNames":
+        """What only the AWS profile has: that set, else made from `id`."""
+        return AwsNames(
+            self.aws_results_table,
+            self.aws_state_table or f"{self.id}-state",
+            self.aws_bucket or f"{self.id}-work",
+            self.aws_photo_queue or f"{self.id}-photo-queue",
+            self.aws_enroll_queue or f"{self.id}-enroll-queue",
+            self.aws_clip_queue or f"{self.id}-clip-queue",
+            self.aws_notify_queue or f"{self.id}-notify-queue",
+            self.aws_recognition_function,
         )
 
     def with_(self, **changes: Any) -> "Settings":

@@ -148,6 +148,10 @@ class DeadLetters(Protocol):
         ...
 
 
+class WorkQueue(Queue, DeadLetters, Protocol):
+    """What work is done from: a queue with its dead letters."""
+
+
 class ClaimState(StrEnum):
     MINE = "mine"
     DONE = "done"

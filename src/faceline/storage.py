@@ -7,7 +7,7 @@ from functools import cached_property, partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from faceline.activity import WorkCount
+from faceline.activity import Entry, WorkCount
 from faceline.analytics.asking import Limits
 from faceline.analytics.lake import Lake
 from faceline.analytics.sources import Place, Sources
@@ -189,6 +189,10 @@ class Storage:
     def activity(self) -> SqliteActivity:
         """What was seen, for the page; also the sums over it."""
         return SqliteActivity(self._state, self.known_names)
+
+    def see(self, entry: Entry) -> None:
+        """Puts what was seen into the activity."""
+        self.activity.put(entry)
 
     def work_counts(self) -> Sequence[WorkCount]:
         """Of all that was ever worked on here."""

@@ -28,6 +28,9 @@ from faceline.types import Face, Frame, Identification
 _log = logging.getLogger("faceline.pipelines.images")
 
 
+KeepUnknown = Callable[[ObjectInfo, Frame | None, list[Identification]], None]
+
+
 @dataclass(frozen=True, slots=True)
 class Places:
     """Where photos come in and results go. Prefixes end with a slash."""
@@ -68,7 +71,7 @@ class ImagePipeline:
     wanted: Wanted
     emotions_kept: int = 3
     tell: Tell = untold
-    keep_unknown: Callable[[ObjectInfo, Frame | None, list[Identification]], None] | None = None
+    keep_unknown: KeepUnknown | None = None
     see: See = unseen
 
     def handle(self, event: ObjectCreated) -> dict[str, Any]:

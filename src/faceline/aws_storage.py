@@ -1,0 +1,1 @@
+"""The AWS profile's stores, each opened when first needed."""
