@@ -23,11 +23,12 @@ def fill(data: Path, vectors: NDArray[np.float32]) -> None:
     with App(settings) as app:
         app.collections.create(settings.collection, BUILTIN.model)
         for i in range(0, len(vectors), _CHUNK):
-            faces = [_face(i + j, vector) for j, vector in enumerate(vectors[i : i + _CHUNK])]
+            faces = [made_face(i + j, vector) for j, vector in enumerate(vectors[i : i + _CHUNK])]
             app.face_records.add(settings.collection, faces)
 
 
-def _face(number: int, vector: NDArray[np.float32]) -> NewFace:
+def made_face(number: int, vector: NDArray[np.float32]) -> NewFace:
+    """Of an invented person. vector: float32 (d,)."""
     name = f"Person {number:07d}"
     record = FaceRecord(
         face_id=str(uuid.uuid4()),

@@ -44,6 +44,7 @@ def commands(given: argparse.Namespace) -> list[list[str]]:
         [_script("scan"), *(["--faces", "10000"] if quick else [])],
         [_script("matching"), *data, *(["--photos", "100"] if quick else [])],
         [_script("pages"), *(["--repeats", "2"] if quick else [])],
+        [_script("lambda_cold_start"), *data, *compared, *(["--quick"] if quick else [])],
         *([] if quick else [[_script("accuracy"), str(given.data / "lfw")]]),
     ]
 

@@ -11,15 +11,15 @@ import uvicorn
 
 from faceline.app import App
 from faceline.web.protocol import BoundedProtocol
-from faceline.web.server import create
+from faceline.web.server import Handler, create
 
 KEY = "the key in admin.key"
 
 
 @contextmanager
-def serving(app: App, key: str = KEY, port: int = 0) -> Iterator[str]:
-    """Gives the URL. port: 0 picks a free one."""
-    web = create(app, key, lambda _: None)
+def serving(app: App, key: str = KEY, port: int = 0, rekognition: Handler | None = None) -> Iterator[str]:
+    """Gives the URL. port: 0 picks a free one. rekognition: answers the Rekognition API."""
+    web = create(app, key, lambda _: None, rekognition)
     with socket.create_server(("127.0.0.1", port)) as listener:
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # else answers wait 40 ms for the client's ACK
         config = uvicorn.Config(

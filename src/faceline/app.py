@@ -8,6 +8,7 @@ from functools import partial, reduce
 from typing import Any
 
 from faceline.acting import acting
+from faceline.assembly.faces import OwnEngine
 from faceline.assembly.images import ImageWork
 from faceline.assembly.videos import RECOGNITION, SPLITTING
 from faceline.config import Settings
@@ -121,7 +122,7 @@ class App(Storage):
         reviews, name = self.reviews, self.settings.names.matching_collection
         settled_apart, standing_for = partial(reviews.settled_apart, name), partial(self.merging.merged_into, name)
         review = Review(settled_apart, reviews.reported, standing_for)
-        return MatchingWorkflow(self, self.collection, self.analyzer, self.notices, others, review)
+        return MatchingWorkflow(self, self.own_engine.of, self.notices, others, review)
 
     def _seen(self, notice: Notice) -> bool:
         return self.notify.seen(notice)
@@ -225,12 +226,17 @@ class App(Storage):
         return self.images.pipeline()
 
     @property
+    def own_engine(self) -> OwnEngine:
+        """Our networks and collections, as workflows 1 and 5 ask for faces."""
+        return OwnEngine(self, self.collection, self.analyzer, self.enroll)
+
+    @property
     def images(self) -> ImageWork:
         """Workflow 1."""
         name = self.settings.collection
         keeper = self.reviews.keeper(name) if name else None
         keep = keeper.keep if keeper else None
-        return ImageWork(self, self.collection, self.analyzer, self.enroll, self._seen, keep)
+        return ImageWork(self, self.own_engine.loaded, self._seen, keep)
 
     @property
     def places(self) -> Places:

@@ -18,6 +18,7 @@
     ├── QuotaError              a limit on how much may be kept would be passed
     ├── ModelError              a model is missing, damaged, or cannot be built
     │   └── ModelMismatchError  embeddings of different models were to be compared
+    ├── ArtefactError           what is to be deployed cannot be made
     ├── MissingExtraError       an optional part is not installed
     └── StorageError            the data directory cannot be used (newer schema, locked, not writable)
 
@@ -87,6 +88,10 @@ class ModelError(FacelineError):
 
 class ModelMismatchError(ModelError):
     """Embeddings of different models were to be compared."""
+
+
+class ArtefactError(FacelineError):
+    """What is to be deployed cannot be made: packages are not to be had, or it would be refused."""
 
 
 class MissingExtraError(FacelineError):

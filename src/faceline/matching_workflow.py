@@ -1,8 +1,8 @@
 """The embedded profile's workflow 5: its buckets, queue and workers. Part of the composition root."""
 
 from faceline.assembly.matching import MatchingWork
-from faceline.assembly.stores import AnalyzerOf, CollectionOf
 from faceline.events import ObjectCreated
+from faceline.faces import FacesOf
 from faceline.loading import worker_count
 from faceline.local.queue import SqliteQueue
 from faceline.notices import Tells
@@ -19,13 +19,12 @@ class MatchingWorkflow(MatchingWork):
     def __init__(
         self,
         storage: Storage,
-        collection: CollectionOf,
-        analyzer: AnalyzerOf,
+        faces: FacesOf,
         tells: Tells,
         others: tuple[str, ...] = (),
         review: Review = Review(),  # noqa: B008 (nothing changes it)
     ) -> None:
-        super().__init__(storage, collection, analyzer, tells, others, review)
+        super().__init__(storage, faces, tells, others, review)
         self._storage = storage
 
     @property

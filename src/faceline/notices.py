@@ -36,6 +36,11 @@ class Notice:
     data: dict[str, Any] = field(default_factory=dict)
 
 
+def message_id_of(notice_id: str) -> str:
+    """What a notice is known by, here and to receivers. It says nothing of the event, and may stand in any log."""
+    return f"msg_{hashlib.sha256(notice_id.encode()).hexdigest()[:32]}"
+
+
 def person_key(name: str) -> str:
     """Stands for a name where the name must not be."""
     return hashlib.sha256(name.encode()).hexdigest()[:16]

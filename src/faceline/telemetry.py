@@ -8,7 +8,7 @@ import logging
 import re
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
@@ -46,13 +46,20 @@ class TextFormatter(logging.Formatter):
         return f"{text}\n{self.formatException(record.exc_info)}" if record.exc_info else text
 
 
-def configure(log_format: str = "text", level: int = logging.INFO, stream: TextIO | None = None) -> None:
+def configure(
+    log_format: str = "text",
+    level: int = logging.INFO,
+    stream: TextIO | None = None,
+    also: Callable[[logging.LogRecord], bool] | None = None,
+) -> None:
     """Sends the logs of faceline, and the warnings of its HTTP server, to `stream` (standard error), replacing what an
-    earlier call set up.
+    earlier call set up. also: a filter that every line passes, to add to it what the process knows.
     """
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(JsonFormatter() if log_format == "json" else TextFormatter())
     handler.addFilter(followed)
+    if also:
+        handler.addFilter(also)
     for name, least in (("faceline", level), ("uvicorn", max(level, logging.WARNING))):
         logger = logging.getLogger(name)
         logger.handlers[:] = [handler]

@@ -6,7 +6,7 @@ from typing import Any
 from faceline.assembly.stores import AnalyzerOf, CollectionOf
 from faceline.assembly.videos import RECOGNITION, SPLITTING, VideoWork
 from faceline.engines import Engines
-from faceline.errors import NotFoundError, UsageError
+from faceline.errors import UsageError
 from faceline.events import ObjectCreated
 from faceline.gallery.transfer import give_out
 from faceline.local.queue import SqliteQueue
@@ -75,34 +75,10 @@ class VideoWorkflow(VideoWork):
             raise UsageError(f"{collection} has no faces with a name; there is nothing to export")
         return gallery_bytes(vectors, names), len(names)
 
-    def forget_in_gallery(self, source: str, name: str) -> bool:
-        """Takes a person out of the gallery file that their face records came from; whether `source` is one."""
-        from faceline.models.importers.torch_gallery import gallery_bytes, read_gallery  # noqa: PLC0415 (few need it)
-
-        bucket, _, key = source.partition("/")
-        if bucket != self.names.embeddings:
-            return False
-        try:
-            data = self._storage.objects.get(bucket, key, self._settings.max_upload_bytes)[1]
-        except NotFoundError:
-            return False
-        vectors, names = read_gallery(data, source)
-        kept = [i for i, each in enumerate(names) if each != name]
-        if kept:
-            self._storage.objects.put(bucket, key, gallery_bytes(vectors[kept], [names[i] for i in kept]))
-        else:
-            self._storage.objects.delete(bucket, key)
-        return True
-
     def delete_results(self, event: ObjectCreated, done: dict[str, Any]) -> None:
         """done: what `VideoSplitter.handle` returned for the event."""
         if "stem" in done:
             self.delete_stem(done["stem"])
-
-    def delete_stem(self, stem: str) -> None:
-        """Deletes what was staged of a clip, and its results."""
-        self.splitter().unstage(stem)
-        self.outputs.delete(stem)
 
     def _call(self, payload: dict[str, Any]) -> None:
         self._storage.queue_of(RECOGNITION).send(json.dumps(payload | {"request_id": request_id()}))

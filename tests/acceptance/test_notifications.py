@@ -25,8 +25,7 @@ from commands import Up, environment, run, wait_until
 from faceline.app import App
 from faceline.config import Settings
 from faceline.erasure import Gone
-from faceline.local.outbox import message_id_of
-from faceline.notices import MATCH_FOUND, PERSON_SEEN, Notice
+from faceline.notices import MATCH_FOUND, PERSON_SEEN, Notice, message_id_of
 from faceline.targets import Target
 from receivers import SECRET, broker, free_port, receiving
 from streams import face_of, walking

@@ -12,8 +12,8 @@ import pytest
 from contract.conftest import Clock
 from faceline.erasure import Gone
 from faceline.errors import NotFoundError
-from faceline.local.outbox import SqliteOutbox, message_id_of
-from faceline.notices import CLEARED, Notice, Route
+from faceline.local.outbox import SqliteOutbox
+from faceline.notices import CLEARED, Notice, Route, message_id_of
 
 Connect = Callable[[], AbstractContextManager[SqliteOutbox]]
 ADA = Notice(

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from faceline.errors import InputError
-from faceline.events import ObjectCreated, from_json, request_id_of, to_json
+from faceline.events import ObjectCreated, from_document, from_json, is_later, request_id_of, to_json
 
 SAMPLES = Path(__file__).parent.parent / "events"
 
@@ -21,12 +21,14 @@ created = st.builds(
     size=st.integers(0, 2**40),
     time=st.just("2026-01-31T12:00:00.000+00:00"),
     version=st.one_of(st.just(""), words),
+    sequencer=st.text("0123456789ABCDEF", max_size=18),
 )
 
 
 @given(created)
 def test_an_event_survives_the_way_through_json(event: ObjectCreated) -> None:
-    assert from_json(to_json(event)) == [event]
+    (read,) = from_json(to_json(event))
+    assert (read, read.sequencer) == (event, event.sequencer)
 
 
 @pytest.mark.parametrize("key", ["input/two words.jpg", "input/a+b.jpg", "input/100%25.jpg", "input/Zoë 写真.jpg"])
@@ -53,6 +55,51 @@ def test_every_creation_in_a_body_is_read_and_nothing_else() -> None:
 
 def test_s3s_test_message_gives_no_event() -> None:
     assert from_json(sample("test_event")) == []
+
+
+@pytest.mark.parametrize("name", ["s3_versioned", "sns_envelope", "sns_event"])
+def test_an_event_is_the_same_in_the_envelope_of_sns(name: str) -> None:
+    (event,) = from_document(json.loads(sample(name)))
+    assert event == ObjectCreated(
+        "face-input-bucket",
+        "input/João & Eva+co.jpg",
+        "0123456789abcdef0123456789abcdef",
+        1024,
+        "2026-01-31T12:00:00.123Z",
+        "096fKKXTRTtl3on89fVO.nfljtsv6qko",
+    )
+    assert (event.request_id, event.sequencer) == ("7D2C0F5E9A6B41D3", "0055AED6DCD90281E5")
+
+
+def test_a_key_from_eventbridge_is_as_it_is() -> None:
+    (event,) = from_json(sample("eventbridge_object_created"))
+    assert event.key == "input/100% João+Eva.jpg"
+    assert event.event_id == "face-input-bucket/input/100% João+Eva.jpg@IYV3p45BT0ac8hjHg1houSdS1a.Mro8e"
+    assert (event.size, event.request_id, event.sequencer) == (5, "N4N7GDK58NMKJ12R", "617f08299329d189")
+
+
+@pytest.mark.parametrize("name", ["sns_envelope_of_test_event", "eventbridge_object_deleted"])
+def test_what_creates_nothing_gives_no_event(name: str) -> None:
+    assert from_json(sample(name)) == []
+
+
+@pytest.mark.parametrize(
+    ("later", "earlier"), [("02", "01"), ("0055AED6DCD90281E5", "0055AED6DCD90281E4"), ("11", "1"), ("b", "A0")]
+)
+def test_a_greater_sequencer_is_of_a_later_writing(later: str, earlier: str) -> None:
+    assert is_later(later, earlier)
+    assert not is_later(earlier, later)
+
+
+@pytest.mark.parametrize(("one", "other"), [("", "1"), ("1", ""), ("1", "1"), ("1", "10"), ("a0", "A")])
+def test_equal_and_unknown_sequencers_tell_of_no_later_writing(one: str, other: str) -> None:
+    assert not is_later(one, other)
+
+
+def test_a_sequencer_is_no_part_of_what_happened() -> None:
+    first, again = (ObjectCreated("photos", "a.jpg", "etag", 1, "noon", sequencer=each) for each in ("01", "02"))
+    assert first == again
+    assert first.event_id == again.event_id
 
 
 def test_the_same_bytes_have_one_event_id_and_other_bytes_another() -> None:
@@ -86,6 +133,9 @@ def test_the_same_bytes_have_one_event_id_and_other_bytes_another() -> None:
         ('{"Records":[{"s3":' + "[" * 60_000, "nested too deeply"),
         ('{"Records":[' + "[" * 500 + "]" * 500 + "]}", "100 deep"),
         ('{"Records":["\\ud800"]}', "surrogates"),
+        ('{"Type": "Notification", "Message": "hello"}', "not JSON"),
+        ('{"source": "aws.s3", "detail-type": "Object Created", "detail": {"object": {"key": "a"}}}', "bucket"),
+        ('{"source": "aws.s3", "detail-type": "Object Created", "detail": []}', "EventBridge"),
     ],
 )
 def test_a_malformed_body_is_refused_with_what_is_wrong(body: str, named: str) -> None:

@@ -14,7 +14,7 @@ from faceline.gallery.names import user_id_of
 from faceline.gallery.negatives import Mark
 from faceline.gallery.newface import SENT
 from faceline.gallery.ports import NewFace
-from faceline.local.named import Named
+from faceline.named import Named
 from faceline.notices import Notice
 from faceline.pipelines.frame_messages import response
 from faceline.ports import RecordQuery

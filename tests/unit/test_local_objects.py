@@ -10,9 +10,9 @@ from faceline.errors import ConflictError, NotFoundError, ObjectKeyError
 from faceline.local import objects as module
 from faceline.local.database import Database
 from faceline.local.index import ObjectIndex
-from faceline.local.keys import TEMP_PREFIX
 from faceline.local.objects import Objects
 from faceline.local.schema import STATE
+from faceline.object_keys import TEMP_PREFIX
 
 
 @pytest.fixture

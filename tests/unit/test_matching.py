@@ -169,7 +169,7 @@ def test_strangers_are_not_reported(matching: Matching) -> None:
     [(photo(faces=0), "no face"), (photo(person=9), "poor quality: blurred"), (b"<html>", "not an image")],
 )
 def test_an_image_that_cannot_be_used_has_an_empty_report(matching: Matching, data: bytes, reason: str) -> None:
-    matching.app.matching._analyzer(COLLECTION).poor = 9  # type: ignore[attr-defined]
+    matching.app.analyzer(COLLECTION).poor = 9  # type: ignore[attr-defined]
     result = matching.process("Ada_0001.jpg", data)
     assert result["status"] == "refused"
     assert reason in result["reason"]
@@ -314,7 +314,7 @@ def test_new_bytes_under_a_key_replace_face_and_report(matching: Matching) -> No
 
 
 def test_bytes_that_change_while_they_are_looked_at_are_looked_at_again(matching: Matching) -> None:
-    analyzer: Any = matching.app.matching._analyzer(COLLECTION)
+    analyzer: Any = matching.app.analyzer(COLLECTION)
 
     def change(frame: Frame) -> None:
         analyzer.before = None
@@ -347,7 +347,7 @@ def test_a_deleted_image_takes_its_face_and_all_that_reports_say_of_it_along(mat
 
 
 def test_an_image_that_is_deleted_while_it_is_looked_at_leaves_nothing(matching: Matching) -> None:
-    analyzer: Any = matching.app.matching._analyzer(COLLECTION)
+    analyzer: Any = matching.app.analyzer(COLLECTION)
     analyzer.before = lambda frame: matching.app.delete_object(IMAGES, "images/Ada_1.jpg")
     assert matching.process("Ada_1.jpg", photo(person=1))["status"] == "gone"
     assert (matching.faces(), matching.reports()) == ([], [])
@@ -622,7 +622,7 @@ def test_a_foreign_notification_with_several_records_is_worked_on(matching: Matc
 
 
 def test_an_image_in_hand_while_the_collection_gets_another_model_is_looked_at_again(matching: Matching) -> None:
-    analyzer: Any = matching.app.matching._analyzer(COLLECTION)
+    analyzer: Any = matching.app.analyzer(COLLECTION)
 
     def once(frame: Frame) -> None:
         analyzer.before = None

@@ -19,9 +19,9 @@ from contract.conftest import Clock
 from faceline.config import load
 from faceline.errors import MissingExtraError, SettingError
 from faceline.local.database import Database
-from faceline.local.outbox import SqliteOutbox, message_id_of
+from faceline.local.outbox import SqliteOutbox
 from faceline.local.schema import STATE
-from faceline.notices import CLEARED, Notice, Route
+from faceline.notices import CLEARED, Notice, Route, message_id_of
 from faceline.notify.rules import checked, routes, wants
 from faceline.notify.senders import opened
 from faceline.pipelines.notifying import Deliverer, Sweeper, backoff_s

@@ -1,26 +1,23 @@
-"""Workflow 1 put together: which stores, collection and analyzer a photo passes."""
+"""Workflow 1 put together: which stores and engine a photo passes."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from faceline.assembly.stores import AnalyzerOf, CollectionOf, Stores
+from faceline.assembly.stores import Stores
 from faceline.errors import ModelMismatchError
 from faceline.events import ObjectCreated
-from faceline.gallery.enrolment import Outcome, Photo
-from faceline.loading import image_limits, wanted
+from faceline.faces import FacesOf
+from faceline.loading import image_limits
 from faceline.pipelines.images import ImagePipeline, KeepUnknown, Places
 from faceline.pipelines.telling import Tell, untold
 
 
 @dataclass(frozen=True, slots=True)
 class ImageWork:
-    """enroll: into the settings' collection. tell: of whom was seen. keep_unknown: takes faces of strangers."""
+    """faces: the engine, asked for with every photo. tell: of whom was seen. keep_unknown: takes faces of strangers."""
 
     stores: Stores
-    collection: CollectionOf
-    analyzer: AnalyzerOf
-    enroll: Callable[[Photo], Outcome]
+    faces: FacesOf
     tell: Tell = untold
     keep_unknown: KeepUnknown | None = None
 
@@ -31,12 +28,10 @@ class ImageWork:
             objects=self.stores.objects,
             records=self.stores.records,
             receipts=self.stores.receipts,
-            analyzer=self.analyzer(s.collection),
-            collection=self.collection(s.collection) if s.collection else None,
-            enroll=self.enroll if s.collection else None,
+            faces=self.faces(s.collection),
+            collection=s.collection,
             places=Places.of(s),
             limits=image_limits(s),
-            wanted=wanted(s),
             emotions_kept=s.emotions_kept,
             tell=self.tell,
             keep_unknown=self.keep_unknown if s.collection else None,

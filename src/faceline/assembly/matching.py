@@ -3,23 +3,23 @@
 from functools import partial
 from typing import Any
 
-from faceline.assembly.stores import AnalyzerOf, CollectionOf, Stores
+from faceline.assembly.stores import Stores
 from faceline.config import Settings
-from faceline.engine.analyzer import Wanted
 from faceline.errors import ModelMismatchError, SettingError
 from faceline.events import ObjectCreated
+from faceline.faces import FacesOf
 from faceline.gallery.keeping import Keeping
 from faceline.loading import image_limits
 from faceline.notices import Tells
 from faceline.pipelines.customers import Customers
 from faceline.pipelines.match_reports import MatchReports
-from faceline.pipelines.matching import Gallery, Matcher, Review, Rules, Seeing
+from faceline.pipelines.matching import Gallery, Matcher, Review, Rules
 
 Place = tuple[str, str]
 
 
 class MatchingWork:
-    """collection, analyzer: those of a collection's name. tells: takes what is found. others: names of queues that
+    """faces: the engine of a collection's name. tells: takes what is found. others: names of queues that
     serve something else. review: what people decide about matches.
 
     Raises SettingError for buckets, folders or queues that cannot be told apart, and for a bad `matching_customer`.
@@ -28,14 +28,13 @@ class MatchingWork:
     def __init__(
         self,
         stores: Stores,
-        collection: CollectionOf,
-        analyzer: AnalyzerOf,
+        faces: FacesOf,
         tells: Tells,
         others: tuple[str, ...] = (),
         review: Review = Review(),  # noqa: B008 (nothing changes it)
     ) -> None:
         self._stores, self._settings = stores, stores.settings
-        self._collection, self._analyzer, self._tells = collection, analyzer, tells
+        self._faces, self._tells = faces, tells
         self._review = review
         _check(self._settings, others)
         s = self._settings
@@ -73,7 +72,6 @@ class MatchingWork:
             s.matching_notify_similarity,
             s.matching_pairwise,
         )
-        seeing = Seeing(image_limits(s), Wanted(s.min_face_px, s.rotations, embeddings=False))
         return Matcher(
             self._stores.objects,
             self._customers,
@@ -81,20 +79,14 @@ class MatchingWork:
             self.reports,
             self._tells,
             rules,
-            seeing,
+            image_limits(s),
             self._review,
         )
 
     def _gallery(self) -> Gallery:
-        name = self._settings.names.matching_collection
-
-        def create() -> None:
-            self._stores.collections.create(name, self._analyzer(name).model)
-
-        s, records = self._settings, self._stores.face_records
+        s, name = self._settings, self._settings.names.matching_collection
         keeping = Keeping(s.keep_crops, self._stores.consents, s.consent_required)
-        collection, analyzer = partial(self._collection, name), partial(self._analyzer, name)
-        return Gallery(name, records, collection, analyzer, create, keeping)
+        return Gallery(name, self._stores.face_records, partial(self._faces, name), keeping)
 
 
 def _check(settings: Settings, others: tuple[str, ...]) -> None:

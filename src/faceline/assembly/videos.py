@@ -7,7 +7,7 @@ from faceline.assembly.stores import AnalyzerOf, CollectionOf, Stores
 from faceline.config import Names
 from faceline.engine.align import TEMPLATES
 from faceline.engines import Engines
-from faceline.errors import InputError, SettingError
+from faceline.errors import InputError, NotFoundError, SettingError
 from faceline.gallery.keeping import CONSENT_MISSING, Keeping
 from faceline.gallery.transfer import Gallery, check_names, take_in
 from faceline.loading import image_limits, wanted, worker_count
@@ -94,6 +94,30 @@ class VideoWork:
         self._check_consents(names, name, source)
         self._stores.collections.create(name, space.model)
         return take_in(self._stores.face_records, name, gallery, source)
+
+    def forget_in_gallery(self, source: str, name: str) -> bool:
+        """Takes a person out of the gallery file that their face records came from; whether `source` is one."""
+        from faceline.models.importers.torch_gallery import gallery_bytes, read_gallery  # noqa: PLC0415 (few need it)
+
+        bucket, _, key = source.partition("/")
+        if bucket != self.names.embeddings:
+            return False
+        try:
+            data = self._stores.objects.get(bucket, key, self._settings.max_upload_bytes)[1]
+        except NotFoundError:
+            return False
+        vectors, names = read_gallery(data, source)
+        kept = [i for i, each in enumerate(names) if each != name]
+        if kept:
+            self._stores.objects.put(bucket, key, gallery_bytes(vectors[kept], [names[i] for i in kept]))
+        else:
+            self._stores.objects.delete(bucket, key)
+        return True
+
+    def delete_stem(self, stem: str) -> None:
+        """Deletes what was staged of a clip, and its results."""
+        self.splitter().unstage(stem)
+        self.outputs.delete(stem)
 
     def arrivals(self) -> VideoArrivals:
         limit = self._settings.max_upload_bytes

@@ -1,6 +1,7 @@
 """forget, verify-erasure: people go, and it is proved."""
 
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from enum import StrEnum
 from typing import Annotated
@@ -11,7 +12,9 @@ from faceline.app import App
 from faceline.cli.options import Data, Json, OneCollection, common, existing
 from faceline.cli.output import counted, note, print_json, print_table, print_text
 from faceline.errors import UsageError
+from faceline.pipelines.belongings import Place
 from faceline.pipelines.forgetting import Forgotten
+from faceline.pipelines.verifying import Left
 
 
 class GroupPhotos(StrEnum):
@@ -40,12 +43,12 @@ def forget(
     settings = given.settings(data, collection)
     only = collection or given.collection
     with App(existing(settings)) as app:
-        chosen = group_photos or _asked(app, name, only, as_json)
+        chosen = group_photos or asked(app.belongings(name, only).among_others, name, as_json)
         done = app.forget(name, only, chosen.value)
     if as_json:
         print_json(asdict(done))
     else:
-        _print(done, only is None)
+        show_forgotten(done, only is None, "where the file's name named the person it was changed")
 
 
 def verify_erasure(
@@ -63,8 +66,13 @@ def verify_erasure(
         left = app.erasure.left_of(name, receipt)
         receipts = [receipt] if receipt else [each.receipt_id for each in app.erasure.journal.of(name)]
         app.note("verify-erasure", person=name, count=len(left))
+    show_left(name, receipts, left, as_json)
+
+
+def show_left(name: str, receipts: Sequence[str], left: Sequence[Left], as_json: bool) -> None:
+    """Exits with 1 when something is left."""
     if as_json:
-        print_json({"name": name, "receipts": receipts, "left": [asdict(each) for each in left]})
+        print_json({"name": name, "receipts": list(receipts), "left": [asdict(each) for each in left]})
     elif left:
         print_table(("where", "what", "times"), [(each.where, each.what, each.count) for each in left])
         note(
@@ -77,9 +85,8 @@ def verify_erasure(
         raise typer.Exit(1)
 
 
-def _asked(app: App, name: str, collection: str | None, as_json: bool) -> GroupPhotos:
-    """What becomes of photos that show others too, where there are any."""
-    shared = app.belongings(name, collection).among_others
+def asked(shared: Sequence[Place], name: str, as_json: bool) -> GroupPhotos:
+    """What becomes of photos that show others too, where there are any. shared: those, as bucket and key."""
     if not shared:
         return GroupPhotos.KEEP
     what = counted(len(shared), "photo or clip shows", "photos or clips show")
@@ -91,7 +98,8 @@ def _asked(app: App, name: str, collection: str | None, as_json: bool) -> GroupP
     return GroupPhotos(typer.prompt(f"{what} {name} and others: keep or delete", type=GroupPhotos))
 
 
-def _print(done: Forgotten, everywhere: bool) -> None:
+def show_forgotten(done: Forgotten, everywhere: bool, names: str) -> None:
+    """names: what became of names of files that stay and say the person."""
     removed = ", ".join(f"{count} in {where}" for where, count in done.removed.items()) or "none"
     print_text(
         f"{done.name} is forgotten. Face records deleted, with vectors and crops: {removed}; photos, clips and gallery "
@@ -104,7 +112,7 @@ def _print(done: Forgotten, everywhere: bool) -> None:
     if done.earlier:
         print_text(f"Earlier names are forgotten too, counted in above: receipts {', '.join(done.earlier)}.")
     if done.kept:
-        note("These show others too and stay; where the file's name named the person it was changed:")
+        note(f"These show others too and stay; {names}:")
     for place in done.kept:
         note(f"  {place}")
     if done.photos:

@@ -15,6 +15,8 @@ from typer.core import TyperGroup
 
 from faceline import __version__
 from faceline.cli import (
+    aws,
+    build,
     collections,
     demo,
     erasure,
@@ -126,6 +128,8 @@ stats.register(app)
 up.register(app)
 watch.register(app)
 demo.register(app)
+app.add_typer(aws.app, name="aws", help="A deployment on AWS: status, records, dead-letters, forget, verify-erasure.")
+app.add_typer(build.app, name="build", help="What is deployed on AWS: lambda.")
 app.add_typer(collections.app, name="collections", help="Who is known: list, show, import, export, migrate, drop.")
 app.add_typer(objects.dead_letters, name="dead-letters", help="Messages that failed too often.")
 app.add_typer(frames.app, name="frames", help="Pictures that are recognised over queues: send.")

@@ -3,7 +3,7 @@
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -19,7 +19,7 @@ from faceline.errors import FacelineError, NotFoundError, UsageError
 from faceline.events import ObjectCreated
 from faceline.files import check_regular, is_folder, walk
 from faceline.images import is_image_name
-from faceline.ports import DeadLetters, Record, RecordQuery
+from faceline.ports import DeadLetter, DeadLetters, Record, RecordQuery
 from faceline.videos import is_clip_name
 
 _SHOWN = 300  # characters of a dead letter; --json has all
@@ -78,6 +78,10 @@ def records(
     """What was found in the uploaded photos, a row a face."""
     with App(existing(common(context).settings(data))) as app:
         found = app.records.query(RecordQuery(image, person, since, until, status, limit))
+    show_records(found, as_json)
+
+
+def show_records(found: Sequence[Record], as_json: bool) -> None:
     if as_json:
         print_json([asdict(record) for record in found])
         return
@@ -95,6 +99,11 @@ def list_dead_letters(context: typer.Context, data: Data = None, as_json: Json =
     """Messages that failed too often, oldest first in each queue."""
     with App(existing(common(context).settings(data))) as app:
         found = [(queue.name, letter) for queue in app.queues() for letter in queue.list()]
+    show_dead_letters(found, as_json)
+
+
+def show_dead_letters(found: Sequence[tuple[str, DeadLetter]], as_json: bool) -> None:
+    """found: each with its queue's name."""
     if as_json:
         print_json([{"queue": name, **asdict(letter)} for name, letter in found])
         return
@@ -112,6 +121,10 @@ def redrive(
     """Send dead letters back to their queues."""
     with App(existing(common(context).settings(data))) as app:
         count = sum(queue.redrive(message_ids or None) for queue in app.queues())
+    show_redriven(count, as_json)
+
+
+def show_redriven(count: int, as_json: bool) -> None:
     if as_json:
         print_json({"redriven": count})
     else:
@@ -128,27 +141,33 @@ def discard(
 ) -> None:
     """Delete dead letters for good. The photos and clips that they are about stay."""
     with App(existing(common(context).settings(data))) as app:
-        _check_ids(app, message_ids or [])
-        dead = counted(len(message_ids), "dead letter", "dead letters") if message_ids else "all dead letters"
-        confirm(f"Delete {dead} for good?", yes, as_json)
+        queues = app.queues()
+        confirm_discard(message_ids or [], lambda wanted: any(_is_dead(each, wanted) for each in queues), yes, as_json)
         count = 0
         for queue in app.queues():
             if found := queue.discard(message_ids or None):
                 app.note("discard dead letters", count=found, detail={"queue": queue.name})
                 count += found
+    show_discarded(count, as_json)
+
+
+def show_discarded(count: int, as_json: bool) -> None:
     if as_json:
         print_json({"discarded": count})
     else:
         print_text(f"{counted(count, 'dead letter is', 'dead letters are')} deleted.")
 
 
-def _check_ids(app: App, message_ids: list[str]) -> None:
+def confirm_discard(message_ids: list[str], is_dead: Callable[[str], bool], yes: bool, as_json: bool) -> None:
+    """message_ids: none for all. Raises NotFoundError when one of them is no dead letter."""
     for wanted in message_ids:
-        if not any(_is_dead(queue, wanted) for queue in app.queues()):
+        if not is_dead(wanted):
             raise NotFoundError(
                 f"there is no dead letter {wanted[:60]!a}, so none is deleted; "
                 "give ids as `faceline dead-letters list` shows them under message"
             )
+    dead = counted(len(message_ids), "dead letter", "dead letters") if message_ids else "all dead letters"
+    confirm(f"Delete {dead} for good?", yes, as_json)
 
 
 def _is_dead(letters: DeadLetters, message_id: str) -> bool:

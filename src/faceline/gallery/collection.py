@@ -101,11 +101,7 @@ class Collection:
         """The most similar people, best first, and log10 of the false-match rate of each one's score."""
         with self._lock:
             self._follow()
-            probe = self._normalised([embedding])
-            best = self._unrefuted(Role.IDENTITY, probe, limit)
-            scores = np.array([score for _, score in best], dtype=np.float32)
-            candidates = [self._candidate(name, score, embedding) for name, score in best]
-            return candidates, self.scorer.calibration.log_rate(scores).tolist()
+            return self._search(embedding, limit)
 
     def search_faces(self, embedding: Embedding, limit: int, min_similarity: float) -> list[FaceMatch]:
         """The enrolled faces that are at least so similar, best first; an equal embedding has 100.
@@ -216,12 +212,19 @@ class Collection:
     def _identify(self, face: Face, limit: int) -> Identification:
         if face.embedding is None:
             raise ValueError("identify needs faces with embeddings; analyze with embeddings=True")
-        candidates, log_rates = self.search(face.embedding, max(limit, 2))
+        candidates, log_rates = self._search(face.embedding, max(limit, 2))
         people = self._enrolled.people()
         decision = self.rule.decide(np.array(log_rates), people)
         name = candidates[0].name if decision is Decision.MATCH else None
         similarity = candidates[0].similarity if candidates else 0.0
         return Identification(face, decision, name, similarity, self.rule.threshold(people), tuple(candidates[:limit]))
+
+    def _search(self, embedding: Embedding, limit: int) -> tuple[list[Candidate], list[float]]:
+        probe = self._normalised([embedding])
+        best = self._unrefuted(Role.IDENTITY, probe, limit)
+        scores = np.array([score for _, score in best], dtype=np.float32)
+        candidates = [self._candidate(name, score, embedding) for name, score in best]
+        return candidates, self.scorer.calibration.log_rate(scores).tolist()
 
     def _voted(self, known: Sequence[tuple[Embedding, float]]) -> list[tuple[str, float]]:
         """People with the weighted mean of the log rates that they have with each face, best first.

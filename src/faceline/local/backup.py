@@ -24,8 +24,8 @@ from faceline import __version__
 from faceline.erasure import utc
 from faceline.errors import ConflictError, InputError, StorageError
 from faceline.local.database import said
-from faceline.local.keys import TEMP_PREFIX
 from faceline.local.soundness import check_sound
+from faceline.object_keys import TEMP_PREFIX
 
 _ABOUT = "backup.json"
 _LEFT_OUT = ("-wal", "-shm", "-journal", ".bak", ".partial", ".lock")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from faceline.errors import ConflictError, NotFoundError, ObjectKeyError
-from faceline.local.keys import TEMP_PREFIX
+from faceline.object_keys import TEMP_PREFIX
 
 # Where the system can open a name relative to an open directory, nobody can swap a parent for a link in between.
 # Elsewhere (Windows) each part is looked at just before it is used.

@@ -19,7 +19,7 @@ from typing import BinaryIO
 from faceline.errors import ConflictError, InputError, NotFoundError, ObjectKeyError, StorageError
 from faceline.local.folders import Entry, Folder, Stamp, stamp_of, walk
 from faceline.local.index import ObjectIndex
-from faceline.local.keys import TEMP_PREFIX, check_bucket, check_key
+from faceline.object_keys import TEMP_PREFIX, check_bucket, check_key
 from faceline.ports import ObjectInfo
 
 _PIECE_BYTES = 1 << 18

@@ -1,6 +1,5 @@
 """Notices in SQLite: one row each, and one for each target that is to be told of it."""
 
-import hashlib
 import json
 import logging
 import sqlite3
@@ -12,8 +11,8 @@ from datetime import UTC, datetime, timedelta
 from faceline.erasure import Gone
 from faceline.errors import NotFoundError
 from faceline.local.database import Database, Row
-from faceline.local.named import Named
-from faceline.notices import CLEARED, Delivery, DeliveryState, Notice, Route, Told, person_key
+from faceline.named import Named
+from faceline.notices import CLEARED, Delivery, DeliveryState, Notice, Route, Told, message_id_of, person_key
 
 OUTBOX = """
     CREATE TABLE notices (
@@ -67,11 +66,6 @@ _AGAIN = "next_at = {now}, tries = 0, lease = NULL, done_at = NULL, died_at = NU
 _SWEPT = 300  # at a time: `Database.scrub` looks for a thousand traces
 _END_BYTES = 64
 _MIN_BYTES = 4  # a shorter text is found anywhere
-
-
-def message_id_of(notice_id: str) -> str:
-    """What a notice is known by, here and to receivers. It says nothing of the event, and may stand in any log."""
-    return f"msg_{hashlib.sha256(notice_id.encode()).hexdigest()[:32]}"
 
 
 class SqliteOutbox:

@@ -51,7 +51,8 @@ def of_faces(connection: sqlite3.Connection, collection: str, face_ids: Sequence
     for person in {row[2] for row in rows if row[2]}:
         sql = "SELECT user_id FROM people WHERE collection = ? AND name = ?"
         words |= {row[0] for row in connection.execute(sql, (collection, person))}
-    return Doomed([trace for row in rows for trace in _of_face(collection, row)], words)
+    # An empty vector, as of a face that a service keeps, is no trace.
+    return Doomed([trace for row in rows for trace in _of_face(collection, row) if trace], words)
 
 
 def of_people(connection: sqlite3.Connection, collection: str) -> Doomed:

@@ -13,7 +13,7 @@ from faceline.ports import ObjectStore
 
 _parser: Any = import_module("re._parser")  # what a pattern consists of; Python says it nowhere else
 _MAX_MANIFEST_BYTES = 500_000_000
-_NAME_LENGTH = 255  # of a key's last part, at most (local/keys.py)
+_NAME_LENGTH = 255  # of a key's last part, at most (object_keys.py)
 _MAX_WAYS = _NAME_LENGTH**3  # about a second for the worst of names
 _Row = tuple[str, str | None]  # a customer and the reference to their consent
 

@@ -4,11 +4,14 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from faceline.activity import Entry, Kind, SeenEmotion, SeenFace
-from faceline.pipelines.watching import CameraEvent
 from faceline.ports import ObjectInfo
 from faceline.types import Appearance, BoxInParts, Decision, Face, Frame, Identification
+
+if TYPE_CHECKING:  # whoever works on photos, in a function that starts cold, needs nothing of cameras
+    from faceline.pipelines.watching import CameraEvent
 
 STATUS = {Decision.MATCH: "matched", Decision.UNKNOWN: "unknown", Decision.AMBIGUOUS: "ambiguous"}
 
@@ -80,7 +83,7 @@ def first_face(who: Identification) -> tuple[SeenFace, ...]:
     return (_face(who.face, who),)
 
 
-def camera_entry(event: CameraEvent, collection: str) -> Entry:
+def camera_entry(event: "CameraEvent", collection: str) -> Entry:
     """Of the crop, which is to be kept with it."""
     crop, who = event.appearance.crop, event.appearance.who
     return Entry(

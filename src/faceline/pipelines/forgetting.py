@@ -9,7 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -18,10 +18,9 @@ from faceline.erasure import Forgets, Gone, Journal
 from faceline.errors import InputError, NotFoundError
 from faceline.gallery.names import user_id_of
 from faceline.gallery.newface import SENT
-from faceline.gallery.ports import FaceRecords, People
+from faceline.gallery.ports import FaceRecords, PersonInfo
 from faceline.pipelines.belongings import Belongings, Finder, Place, Says
 from faceline.pipelines.images import Places
-from faceline.pipelines.renaming import Renamer
 from faceline.pipelines.video_outputs import Outputs
 from faceline.ports import ObjectStore, Records
 
@@ -69,6 +68,22 @@ class Forgotten:
         )
 
 
+class Persons(Protocol):
+    """Of `gallery.ports.People`: who may be there without a face."""
+
+    def get(self, collection: str, user_id: str) -> PersonInfo: ...
+
+    def delete(self, collection: str, user_id: str) -> None: ...
+
+
+class Renames(Protocol):
+    """Gives a photo or clip that stays a name which says nobody."""
+
+    def rename(self, bucket: str, key: str) -> str | None:
+        """The new key; None when the object went meanwhile. Safe to repeat."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Eraser:
     """Deletes people. What it deletes is overwritten in the database files, not only unlinked.
@@ -80,14 +95,14 @@ class Eraser:
     """
 
     face_records: FaceRecords
-    people: People
+    people: Persons
     objects: ObjectStore
     records: Records
     places: Places
     outputs: Outputs
     forget_in_gallery: Callable[[str, str], bool]
     finder: Finder
-    renamer: Renamer
+    renamer: Renames
     delete: Callable[[str, str], None]
     delete_clip: Callable[[str], None]
     stores: Mapping[str, Forgets]

@@ -6,16 +6,16 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import zip_longest
 from pathlib import PurePosixPath
 from typing import Any
 
-from faceline.activity import Kind
+from faceline.activity import Kind, SeenFace
 from faceline.config import Settings
-from faceline.engine.analyzer import Analyzer, Wanted
 from faceline.errors import InputError, NotFoundError, SettingError
 from faceline.events import ObjectCreated
-from faceline.gallery.collection import Collection
-from faceline.gallery.enrolment import Outcome, Photo
+from faceline.faces import FaceService, Picture
+from faceline.gallery.enrolment import Photo
 from faceline.gallery.sources import label_of
 from faceline.images import ImageLimits, decode
 from faceline.pipelines.documents import box_document, emotion_documents, face_document, identification_document
@@ -55,7 +55,7 @@ class Places:
 
 @dataclass(frozen=True, slots=True)
 class ImagePipeline:
-    """Everything that one photo passes on its way. collection, enroll: None only detects.
+    """Everything that one photo passes on its way. collection: what `faces` searches; empty only detects.
 
     tell: of whom was seen. see: what the page lists.
     """
@@ -63,12 +63,10 @@ class ImagePipeline:
     objects: ObjectStore
     records: Records
     receipts: Receipts
-    analyzer: Analyzer
-    collection: Collection | None
-    enroll: Callable[[Photo], Outcome] | None
+    faces: FaceService
+    collection: str
     places: Places
     limits: ImageLimits
-    wanted: Wanted
     emotions_kept: int = 3
     tell: Tell = untold
     keep_unknown: KeepUnknown | None = None
@@ -80,8 +78,8 @@ class ImagePipeline:
         A photo that cannot be used is a result too; only failures of the storage or the engine raise.
         """
         started = time.perf_counter()
-        if self.enroll and event.key.startswith(self.places.enroll_prefix):
-            result = self._enroll(event, self.enroll)
+        if self.collection and event.key.startswith(self.places.enroll_prefix):
+            result = self._enroll(event)
         elif event.key.startswith(self.places.input_prefix):
             result = self._ingest(event)
         else:
@@ -106,8 +104,7 @@ class ImagePipeline:
     def _take_in(self, event: ObjectCreated) -> tuple[str, dict[str, Any]]:
         """The etag of the bytes that are there now, and what was done with them."""
         work = Work.begun()
-        info, frame, faces, error = self._examine(event)
-        found = self.collection.identify(faces) if self.collection else []
+        info, frame, faces, found, error = self._examine(event)
         timestamp = datetime.now(UTC).isoformat(timespec="milliseconds")
         rows = self._rows(info, timestamp, faces, found, error)
         self.records.replace(info.bucket, info.key, rows)
@@ -116,26 +113,35 @@ class ImagePipeline:
         target = self._processed_key(event)
         document = self._document(info, timestamp, frame, faces, found) | {"error": error}
         self.objects.put(info.bucket, target, json.dumps(document, ensure_ascii=False, indent=2).encode())
-        collection = self.collection.name if self.collection else ""
-        seen = photo_faces(frame, faces, found, self.emotions_kept)
-        self.see(work.on(Kind.PHOTO, info, collection, seen, error, frame))
+        self.see(work.on(Kind.PHOTO, info, self.collection, self._seen(frame, faces, found), error, frame))
         # No names in the result: receipts outlive whoever is forgotten.
-        for notice in in_photo(info, timestamp, collection, found):
+        for notice in in_photo(info, timestamp, self.collection, found):
             self.tell(notice)
         result = {"status": "error" if error else "done", "faces": len(faces), "processed": target}
         return info.etag, result | ({"reason": error} if error else {})
 
-    def _examine(self, event: ObjectCreated) -> tuple[ObjectInfo, Frame | None, list[Face], str | None]:
+    def _examine(
+        self, event: ObjectCreated
+    ) -> tuple[ObjectInfo, Frame | None, list[Face], list[Identification], str | None]:
+        """What is there, what it shows and who is in it, or why it cannot be used."""
         info = self.objects.head(event.bucket, event.key)
         try:
             info, data = self.objects.get(event.bucket, event.key, self.limits.max_bytes)
-            frame = decode(data, event.key, self.limits)
+            picture = Picture(data, decode(data, event.key, self.limits), f"{event.bucket}/{event.key}")
+            faces = self.faces.detect(picture)
+            found = self.faces.identify(picture, faces) if self.collection else []
         except InputError as error:
             _log.warning("photo cannot be used", extra={"bucket": event.bucket, "key": event.key, "error": str(error)})
-            return info, None, [], str(error)
-        return info, frame, self.analyzer.analyze([frame], self.wanted)[0], None
+            return info, None, [], [], str(error)
+        return info, picture.frame, faces, found, None
 
-    def _enroll(self, event: ObjectCreated, enroll: Callable[[Photo], Outcome]) -> dict[str, Any]:
+    def _seen(self, frame: Frame | None, faces: list[Face], found: list[Identification]) -> tuple[SeenFace, ...]:
+        """With those that nobody looked up, where the engine looks up only so many."""
+        looked_up, others = faces[: len(found)], faces[len(found) :]
+        kept = self.emotions_kept
+        return photo_faces(frame, looked_up, found, kept) + photo_faces(frame, others, [], kept)
+
+    def _enroll(self, event: ObjectCreated) -> dict[str, Any]:
         parts = PurePosixPath(event.key.removeprefix(self.places.enroll_prefix)).parts
         name = parts[0] if len(parts) > 1 else label_of(event.key)
         source = f"{event.bucket}/{event.key}"
@@ -143,7 +149,7 @@ class ImagePipeline:
             _, data = self.objects.get(event.bucket, event.key, self.limits.max_bytes)
         except InputError as error:
             return {"status": "refused", "reason": str(error)}
-        outcome = enroll(Photo(data, name, source))
+        outcome = self.faces.enroll(Photo(data, name, source))
         if outcome.refusal:
             _log.warning(
                 "photo not enrolled", extra={"bucket": event.bucket, "key": event.key, "reason": outcome.refusal}
@@ -165,9 +171,8 @@ class ImagePipeline:
     ) -> list[Record]:
         if error:
             return [_row(info, timestamp, "error", error=error)]
-        if not self.collection:
-            return [self._face_row(info, timestamp, n, face, None) for n, face in enumerate(faces)]
-        return [self._face_row(info, timestamp, n, i.face, i) for n, i in enumerate(found)]
+        looked_up = zip_longest(faces, found)
+        return [self._face_row(info, timestamp, n, face, who) for n, (face, who) in enumerate(looked_up)]
 
     def _face_row(self, info: ObjectInfo, timestamp: str, n: int, face: Face, who: Identification | None) -> Record:
         matched = who.candidates[0] if who and who.name else None
@@ -207,8 +212,8 @@ class ImagePipeline:
                 "height": frame.height if frame else None,
             },
             "processed_at": timestamp,
-            "collection": self.collection.name if self.collection else None,
-            "model": self.analyzer.model,
+            "collection": self.collection or None,
+            "model": self.faces.model,
             "faces": entries,
         }
 

@@ -10,24 +10,23 @@ import hashlib
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from faceline.engine.analyzer import Analyzer, Wanted
-from faceline.errors import ConflictError, InputError, NoFaceError, NotFoundError
+from faceline.errors import InputError, NotFoundError
 from faceline.events import ObjectCreated
-from faceline.gallery.collection import Collection
+from faceline.faces import FaceService, Picture
 from faceline.gallery.keeping import Keeping
 from faceline.gallery.names import problem_of
-from faceline.gallery.newface import Origin, image_id_of, new_face
-from faceline.gallery.ports import FaceQuery, FaceRecords, NewFace
+from faceline.gallery.newface import Origin, image_id_of
+from faceline.gallery.ports import FaceQuery, FaceRecords
 from faceline.images import ImageLimits, decode
 from faceline.notices import Notice, Tells
 from faceline.pipelines.customers import Customers, image_id_of_key
 from faceline.pipelines.match_reports import Document, MatchReports, match_document, report_document
 from faceline.ports import ObjectInfo, ObjectStore
-from faceline.types import Face, FaceRecord, Frame
+from faceline.types import FaceRecord
 
 _log = logging.getLogger("faceline.pipelines.matching")
 _FURTHER = 4  # times as many faces are looked at when too few of the nearest may be reported
@@ -51,26 +50,15 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Gallery:
-    """Where faces are indexed, searched for and embedded for; create makes the collection where there is none.
-    keeping: what is kept of whom.
+    """Where faces are indexed and searched for. keeping: what is kept of whom.
 
-    collection, analyzer: asked for with every image, since the collection may be dropped and made anew meanwhile.
+    faces: asked for with every image, since the collection may be dropped and made anew meanwhile.
     """
 
     name: str
     records: FaceRecords
-    collection: Callable[[], Collection]
-    analyzer: Callable[[], Analyzer]
-    create: Callable[[], None]
+    faces: Callable[[], FaceService]
     keeping: Keeping = Keeping()  # noqa: RUF009 (nothing changes it)
-
-
-@dataclass(frozen=True, slots=True)
-class Seeing:
-    """How images are read and searched for faces."""
-
-    limits: ImageLimits
-    wanted: Wanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +83,7 @@ class Matcher:
     reports: MatchReports
     tells: Tells
     rules: Rules
-    seeing: Seeing
+    limits: ImageLimits
     review: Review = Review()
 
     def handle(self, event: ObjectCreated) -> dict[str, Any]:
@@ -115,7 +103,7 @@ class Matcher:
     def remove(self, bucket: str, key: str) -> None:
         """Deletes what is left of an image that is no more: its face, its report, and what other reports say of it."""
         source = f"{bucket}/{key}"
-        self._unindex(self._of_source(source))
+        self._unindex(source, self._of_source(source))
         self.reports.delete(self.reports.key_of(source))
 
     def _is_image(self, event: ObjectCreated) -> bool:
@@ -138,12 +126,13 @@ class Matcher:
         info = self.objects.head(event.bucket, event.key)
         customer, record, reason = self.review.standing_for(self.customers.of(info.key)), None, ""
         try:
-            info, data = self.objects.get(info.bucket, info.key, self.seeing.limits.max_bytes)
+            info, data = self.objects.get(info.bucket, info.key, self.limits.max_bytes)
             record = self._indexed(info, data, customer)
         except InputError as error:
             reason = str(error)
             _log.warning("image not indexed", extra={"bucket": event.bucket, "key": event.key, "reason": reason})
-            self._unindex(self._of_source(f"{info.bucket}/{info.key}"))
+            source = f"{info.bucket}/{info.key}"
+            self._unindex(source, self._of_source(source))
         target, report = self._reported(info, customer, record)
         told = self._tell(info, report)
         done = {"status": "refused", "reason": reason} if record is None else {"status": "done"}
@@ -158,9 +147,12 @@ class Matcher:
         source = f"{info.bucket}/{info.key}"
         origin = Origin(image_id_of(data, source), source, customer, image_id_of_key(info.key))
         others = self._of_source(source)
-        self._unindex([record for record in others if record.image_id != origin.image_id])
+        self._unindex(source, [record for record in others if record.image_id != origin.image_id])
         known = [record for record in others if record.image_id == origin.image_id]
-        return known[0] if known else self._store(self._look(data, origin))
+        if known:
+            return known[0]
+        picture = Picture(data, decode(data, info.key, self.limits), source)
+        return self.gallery.faces().index(picture, origin)
 
     def _check(self, key: str, customer: str) -> None:
         """Raises InputError for a name that nobody can have, or without the consent that is asked for."""
@@ -173,34 +165,6 @@ class Matcher:
             raise InputError(f"{key}: {missing}")
         if consent:
             self.gallery.keeping.note(self.gallery.name, customer, consent)
-
-    def _look(self, data: bytes, origin: Origin) -> NewFace:
-        key = origin.source.partition("/")[2]
-        frame = decode(data, key, self.seeing.limits)
-        return new_face(frame, self._face(frame), origin, self.gallery.keeping.crops)
-
-    def _face(self, frame: Frame) -> Face:
-        """The largest usable one, embedded. Raises NoFaceError."""
-        analyzer = self.gallery.analyzer()
-        seen = analyzer.sight(frame, self.seeing.wanted)
-        usable = next((sighting for sighting in seen if sighting.face.quality.usable), None)
-        if usable is None:
-            reasons = f"poor quality: {', '.join(seen[0].face.quality.reasons)}" if seen else "no face"
-            raise NoFaceError(f"{frame.source}: {reasons}")
-        return replace(usable.face, embedding=analyzer.embed_chips([usable.chip])[0])
-
-    def _store(self, new: NewFace) -> FaceRecord:
-        add = self.gallery.records.add
-        try:
-            twins = add(self.gallery.name, [new])
-        except NotFoundError:
-            self.gallery.create()
-            twins = add(self.gallery.name, [new])
-        except ConflictError as error:  # it says the other one's name, which our results may outlive
-            raise InputError(
-                f"{new.record.source}: bad customer: another one's user id is spelt so; use another name"
-            ) from error
-        return twins.get(new.record.face_id, new.record)
 
     def _reported(self, info: ObjectInfo, customer: str, record: FaceRecord | None) -> tuple[str, Document]:
         """The report and the key that it was put under."""
@@ -219,9 +183,9 @@ class Matcher:
 
     def _matches(self, record: FaceRecord, same: set[str]) -> list[Document]:
         """Faces of other customers than these that were indexed before, the most similar first."""
-        collection, most, limit = self.gallery.collection(), self.rules.most, _FURTHER * self.rules.most
+        faces, most, limit = self.gallery.faces(), self.rules.most, _FURTHER * self.rules.most
         while True:
-            near = collection.search_faces(record.embedding, limit, self.rules.min_similarity)
+            near = faces.search(record, limit, self.rules.min_similarity)
             earlier = self._earlier(record, [match.face_id for match in near])
             found = [
                 match_document(other, who, match.similarity)
@@ -252,22 +216,19 @@ class Matcher:
         labelled = self.gallery.records.find(self.gallery.name, person=image_id_of_key(source))
         return [record for record in labelled if record.source == source]
 
-    def _unindex(self, records: Sequence[FaceRecord]) -> None:
+    def _unindex(self, source: str, records: Sequence[FaceRecord]) -> None:
         """Deletes faces, and what reports say of them: before, should we die in between, and after, for the reports
         that were being written.
         """
-        if not records:
-            return
-        face_ids = [record.face_id for record in records]
-        self._withdraw(records)
-        self.gallery.records.remove(self.gallery.name, face_ids)
-        self._withdraw(records)
+        faces = self.gallery.faces()
+        self._withdraw(faces, records)
+        with faces.deleting(source, records):
+            self._withdraw(faces, records)
 
-    def _withdraw(self, records: Sequence[FaceRecord]) -> None:
-        collection = self.gallery.collection()
+    def _withdraw(self, faces: FaceService, records: Sequence[FaceRecord]) -> None:
         gone = {record.face_id for record in records}
         for record in records:
-            near = collection.search_faces(record.embedding, collection.faces(), self.rules.min_similarity)
+            near = faces.search(record, None, self.rules.min_similarity)
             face_ids = [match.face_id for match in near]
             for other in self.gallery.records.find(self.gallery.name, face_ids=face_ids):
                 if other.source.startswith(f"{self.rules.bucket}/"):
@@ -277,7 +238,7 @@ class Matcher:
         """Puts a notice for every other name that is similar enough; returns how many."""
         needed = self.rules.notify_similarity
         if report["Matches"] and not self.rules.pairwise:
-            needed = max(needed, self.gallery.collection().threshold())
+            needed = max(needed, self.gallery.faces().threshold())
         similar = [match for match in report["Matches"] if match["Similarity"] >= needed]
         if not similar:
             return 0

@@ -81,12 +81,12 @@ class Deliverer:
             if sender:
                 sender.close()
 
-    def drain(self) -> int:
-        """Takes every delivery that is due once; how many."""
+    def drain(self, going: Callable[[], bool] = lambda: True) -> int:
+        """Takes every delivery that is due once, as long as it is `going`; how many."""
         taken = 0
         sender = None
         try:
-            while delivery := self.outbox.claim(self.target.name, self.lease_s):
+            while going() and (delivery := self.outbox.claim(self.target.name, self.lease_s)):
                 taken += 1
                 sender = sender or self._sender(delivery)
                 if sender:

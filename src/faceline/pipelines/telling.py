@@ -3,13 +3,15 @@
 import json
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from faceline.notices import PERSON_SEEN, UNKNOWN_SEEN, VIDEO_JOB_ENDED, Notice
 from faceline.pipelines.documents import box_document
-from faceline.pipelines.watching import CameraEvent, event_document
 from faceline.ports import ObjectInfo, VideoJob, VideoOutcome
 from faceline.types import Appearance, Decision, Identification
+
+if TYPE_CHECKING:  # whoever works on photos, in a function that starts cold, needs nothing of cameras
+    from faceline.pipelines.watching import CameraEvent
 
 Tell = Callable[[Notice], object]
 
@@ -47,8 +49,10 @@ def in_clip(source: str, etag: str, when: str, collection: str, found: Sequence[
         yield Notice(_id(event, ""), UNKNOWN_SEEN, when, source, text, data=data)
 
 
-def at_camera(event: CameraEvent, collection: str) -> Notice | None:
+def at_camera(event: "CameraEvent", collection: str) -> Notice | None:
     """None for a face that may be two people, or that is too poor to be told from others."""
+    from faceline.pipelines.watching import event_document  # noqa: PLC0415 (as above)
+
     who, camera = event.appearance.who, event.camera
     data = event_document(event) | {"collection": collection}
     when = _text(event.time)

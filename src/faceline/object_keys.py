@@ -1,4 +1,4 @@
-"""Which bucket names and object keys are allowed on a disk."""
+"""Which bucket names and object keys are allowed: on a disk, and in S3 too, so that each holds what the other has."""
 
 import re
 import sys

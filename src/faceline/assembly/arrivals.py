@@ -1,0 +1,50 @@
+"""Events of objects on AWS, where nobody but S3 says what is new: each handled once in effect, equal bytes too."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from faceline.errors import NotFoundError
+from faceline.events import ObjectCreated, from_json, is_later
+from faceline.pipelines.receipted import Receipted
+from faceline.ports import Receipts
+from faceline.telemetry import following, request_id
+
+_SEQUENCER = "sequencer"
+
+
+@dataclass(frozen=True, slots=True)
+class Arrivals:
+    """As `Receipted`, but bytes that were written again are worked on again: others may have been there in between.
+
+    S3's sequencer tells such a writing from a repeated delivery, so a receipt keeps it. Where a store sends none, equal
+    bytes are worked on once.
+    """
+
+    receipts: Receipts
+    handler: Callable[[ObjectCreated], dict[str, Any]]
+    lease_s: float = 60.0
+
+    def take(self, body: str) -> None:
+        """Every event of a queue message. Raises InputError when it is no notification, BusyError."""
+        for event in from_json(body):
+            with following(event.request_id or request_id()):
+                self.handle(event)
+
+    def handle(self, event: ObjectCreated) -> dict[str, Any]:
+        """The event's result: computed now, or stored by whoever handled it before. Raises BusyError."""
+        receipted = Receipted(self.receipts, partial(_kept, self.handler), self.lease_s)
+        result = receipted.handle(event)
+        if not is_later(event.sequencer, str(result.get(_SEQUENCER, ""))):
+            return result
+        self.receipts.discard(event.event_id)
+        return receipted.handle(event)
+
+
+def _kept(handler: Callable[[ObjectCreated], dict[str, Any]], event: ObjectCreated) -> dict[str, Any]:
+    try:
+        result = handler(event)
+    except NotFoundError as error:  # taken away before its turn came; the same bytes may come back
+        result = {"status": "gone", "reason": str(error)}
+    return result | {_SEQUENCER: event.sequencer} if event.sequencer else result

@@ -1,0 +1,218 @@
+"""What an erasure on AWS needs beside the stores: its journal, and who cleans what says a person in passing."""
+
+import json
+import re
+import secrets
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from faceline.aws.clients import Clients
+from faceline.aws.face_items import NAME, partition
+from faceline.aws.face_table import FaceTable
+from faceline.aws.items import from_item
+from faceline.aws.rekognition_api import Rekognition
+from faceline.aws.state import StateTable
+from faceline.erasure import Gone, Receipt
+from faceline.errors import NotFoundError, StorageError
+from faceline.ports import DeadLetter, ObjectStore, Records
+
+_DONE, _OPEN = "erasures/", "erasing/"
+_MAX_BYTES = 1 << 30
+_KEY_BYTES = 32
+_MOST_LETTERS = 10_000
+_QUEUES_AT_ONCE = 8
+_RECEIPT, _REASON = "receipt#", "reason#"
+_NOT_OF_A_KEY = re.compile("[^0-9]")
+
+SaysOf = Callable[[Gone], Callable[[str], bool]]  # whether a text says who is being forgotten
+
+
+class ListsLetters(Protocol):
+    """Of `ports.DeadLetters`."""
+
+    def list(self, limit: int = 100, after: str | None = None) -> Sequence[DeadLetter]: ...
+
+    def discard(self, message_ids: Sequence[str] | None = None) -> int: ...
+
+
+class Seals(Protocol):
+    """Keyed hashes, and texts that only a name opens."""
+
+    def hashed(self, word: str) -> str: ...
+
+    def sealed(self, name: str, data: bytes) -> bytes: ...
+
+    def opened(self, name: str, data: bytes) -> bytes | None: ...
+
+
+def erasure_key(state: StateTable) -> bytes:
+    """The secret that receipts are hashed with: made once, and kept in the state table. Raises StorageError."""
+    made = {"pk": "erasure", "sk": "key", "secret": secrets.token_bytes(_KEY_BYTES)}
+    found = state.get("erasure", "key")
+    if not found:
+        state.transact([state.put_action(made, None)])  # refused where another was first
+        found = state.get("erasure", "key")
+    secret = bytes(found["secret"])
+    if len(secret) != _KEY_BYTES:
+        raise StorageError("the state table's item erasure/key is damaged; without it no erasure can be proved")
+    return secret
+
+
+@dataclass(frozen=True, slots=True)
+class S3Journal:
+    """Implements `erasure.Journal` in the work bucket: an object a receipt, and one for what is in hand.
+
+    The key of their hashes lies elsewhere, in the state table: who has the bucket alone has nothing. A table that is
+    restored from an older state does not take the receipts back with it.
+    """
+
+    objects: ObjectStore
+    bucket: str
+    seals: Seals
+
+    def begin(self, name: str, plan: str) -> None:
+        self.objects.put(self.bucket, self._open_key(name), self.seals.sealed(name, plan.encode()))
+
+    def begun(self, name: str) -> str | None:
+        try:
+            sealed = self.objects.get(self.bucket, self._open_key(name), _MAX_BYTES)[1]
+        except NotFoundError:
+            return None
+        plan = self.seals.opened(name, sealed)
+        return None if plan is None else plan.decode()
+
+    def end(self, name: str, ids: Iterable[str], collections: Sequence[str], removed: dict[str, int]) -> Receipt:
+        now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        hashes = sorted({self.seals.hashed(word) for word in ids})
+        person = self.seals.hashed(name)
+        receipt = Receipt(f"er-{secrets.token_hex(6)}", now, person, tuple(collections), removed, hashes)
+        key = f"{_DONE}{_NOT_OF_A_KEY.sub('', now)[:17]}-{receipt.receipt_id}.json"
+        self.objects.put(self.bucket, key, json.dumps(receipt.document()).encode())
+        self.drop(name)
+        return receipt
+
+    def drop(self, name: str) -> None:
+        self.objects.delete(self.bucket, self._open_key(name))
+
+    def of(self, name: str) -> Sequence[Receipt]:
+        person = self.seals.hashed(name)
+        return [receipt for receipt in self.all() if receipt.person == person]
+
+    def all(self) -> Sequence[Receipt]:
+        """Oldest first."""
+        keys = sorted(info.key for info in self.objects.list(self.bucket, _DONE))
+        return [Receipt.of(json.loads(self.objects.get(self.bucket, key, _MAX_BYTES)[1])) for key in keys]
+
+    def unfinished(self) -> int:
+        return sum(1 for _ in self.objects.list(self.bucket, _OPEN))
+
+    def _open_key(self, name: str) -> str:
+        return f"{_OPEN}{self.seals.hashed(name)}"
+
+
+class DynamoTraces:
+    """Implements `erasure.Forgets` for receipts, and for errors of queued messages. Reads the whole state table."""
+
+    def __init__(self, state: StateTable, says_of: SaysOf, now: Callable[[], float] = time.time) -> None:
+        self._state, self._says_of, self._now = state, says_of, now
+
+    def forget(self, gone: Gone) -> int:
+        """Deletes items whose texts say the person or an object of theirs."""
+        says = self._says_of(gone)
+        doomed = [item for item in self._items() if any(map(says, _said_in(item)))]
+        self._state.delete(doomed)
+        return len(doomed)
+
+    def busy(self) -> bool:
+        """Whether a function holds the claim of an event now: what it read before it may write yet."""
+        now = self._now()
+        return any("outcome" not in item and item.get("held_until", 0.0) > now for item in self._items())
+
+    def _items(self) -> Iterator[dict[str, Any]]:
+        return self._state.starting((_RECEIPT, "queue#"))
+
+
+def _said_in(item: Mapping[str, Any]) -> list[str]:
+    event_id = str(item["pk"]).removeprefix(_RECEIPT) if str(item["pk"]).startswith(_RECEIPT) else ""
+    texts = [item.get("event_id", event_id), item.get("outcome", ""), item.get("reason", "")]
+    return [str(text) for text in texts if text]
+
+
+@dataclass(frozen=True, slots=True)
+class RowsOfNoPhoto:
+    """Implements `erasure.Forgets` for rows of the results whose photo is no more, and which say the person by its key
+    or in an error. Reads the whole table.
+    """
+
+    records: Records
+    objects: ObjectStore
+    says_of: SaysOf
+
+    def forget(self, gone: Gone) -> int:
+        says = self.says_of(gone)
+        named = {
+            (row.bucket, row.key)
+            for page in self.records.pages()
+            for row in page
+            if any(says(text) for text in (f"{row.bucket}/{row.key}", row.error or "") if text)
+        }
+        return sum(self.records.delete(*place) for place in sorted(named) if not self._is_there(*place))
+
+    def _is_there(self, bucket: str, key: str) -> bool:
+        try:
+            self.objects.head(bucket, key)
+        except NotFoundError:
+            return False
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class Letters:
+    """Implements `erasure.Forgets` for dead letters. Messages that wait for their turn cannot be looked at in SQS
+    without being taken.
+    """
+
+    queues: Callable[[], Sequence[ListsLetters]]
+    says_of: SaysOf
+
+    def forget(self, gone: Gone) -> int:
+        says = self.says_of(gone)
+        with ThreadPoolExecutor(_QUEUES_AT_ONCE) as threads:  # each is asked until a second brings nothing more
+            return sum(threads.map(lambda queue: self._forget(queue, says), self.queues()))
+
+    def _forget(self, queue: ListsLetters, says: Callable[[str], bool]) -> int:
+        letters = queue.list(_MOST_LETTERS)
+        doomed = [letter.message_id for letter in letters if says(letter.body) or says(letter.reason)]
+        return queue.discard(doomed) if doomed else 0
+
+
+@dataclass(frozen=True, slots=True)
+class FacesAtRekognition:
+    """Implements `erasure.Forgets` for faces that Amazon Rekognition keeps of collections that are recognised there.
+
+    models: of the collections, by name. engine: how the model ids of such a one begin. Asked for after the records are
+    gone; that it goes again where it went before is no error.
+    """
+
+    clients: Clients
+    models: Callable[[], Mapping[str, str]]
+    engine: str
+
+    def forget(self, gone: Gone) -> int:
+        """Of how many faces deletion was asked for."""
+        models = self.models()
+        theirs = [name for name in gone.collections if models.get(name, "").startswith(f"{self.engine}/")]
+        for name in theirs:
+            Rekognition(self.clients, name).delete(sorted(gone.face_ids))
+        return len(gone.face_ids) if theirs else 0
+
+
+def names_in(clients: Clients, table: str, collections: Iterable[str]) -> frozenset[str]:
+    """Of everybody whose face, named or labelled so, is in one of these collections."""
+    faces = FaceTable(clients, table)
+    found = (faces.query(partition(each), "begins_with(#key, :value)", ("sk", NAME)) for each in collections)
+    return frozenset(str(from_item(item)["name"]) for items in found for item in items)

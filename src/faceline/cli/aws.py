@@ -1,0 +1,180 @@
+"""aws: a deployment on AWS, looked at and looked after from one's own machine."""
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from faceline.cli.erasure import GroupPhotos, asked, show_forgotten, show_left
+from faceline.cli.objects import (
+    confirm_discard,
+    show_dead_letters,
+    show_discarded,
+    show_records,
+    show_redriven,
+)
+from faceline.cli.options import CollectionName, Json, OneCollection, common, confirm
+from faceline.cli.output import counted, note, print_json, print_table
+from faceline.errors import MissingExtraError
+from faceline.ports import RecordQuery
+
+if TYPE_CHECKING:
+    from faceline.aws_app import AwsApp
+
+app = typer.Typer(no_args_is_help=True)
+dead_letters = typer.Typer(no_args_is_help=True)
+app.add_typer(dead_letters, name="dead-letters", help="Messages and calls that failed too often.")
+
+_MOST_LETTERS = 10_000  # of a queue
+_EXTRA = {"boto3", "botocore", "aws_lambda_powertools"}
+_NOT_REWRITTEN = (
+    "Messages that still wait in queues, and answers in the response queue, cannot be rewritten on AWS: they end when "
+    "they are worked on or fetched, at the latest after the queues' four days. Backups of the tables (point-in-time "
+    "recovery) have what was there for 35 days more; logs have file names for 30."
+)
+
+
+@app.callback()
+def aws() -> None:
+    """Look after a deployment on AWS: whose Prefix is the setting `id`."""
+
+
+@app.command()
+def status(context: typer.Context, as_json: Json = False) -> None:
+    """What waits in each queue, what failed, and who is known. Exits with 1 when a part cannot be reached."""
+    app = _reached(context)
+    from faceline.aws_operations import status as status_of  # noqa: PLC0415 (needs boto3)
+
+    found = status_of(app)
+    if as_json:
+        print_json(asdict(found))
+    else:
+        rows = [(q.queue, q.visible, q.in_flight, q.dead, q.error) for q in found.queues]
+        print_table(("queue", "visible", "in flight", "dead", "cannot be reached"), rows)
+        people = [(each.name, each.faces, each.people, each.model, each.created_at) for each in found.collections]
+        if found.error:
+            note(f"The collections cannot be reached: {found.error}")
+        else:
+            print_table(("collection", "faces", "people", "model", "created"), people)
+    if found.failed:
+        raise typer.Exit(1)
+
+
+@app.command()
+def records(
+    context: typer.Context,
+    image: Annotated[str | None, typer.Option(help="The photo's name or key.")] = None,
+    person: Annotated[str | None, typer.Option(help="A name or a face id.")] = None,
+    since: Annotated[str | None, typer.Option(help="From then on; UTC, ISO 8601.")] = None,
+    until: Annotated[str | None, typer.Option(help="Before then; UTC, ISO 8601.")] = None,
+    status: Annotated[
+        str | None, typer.Option(help="matched, unknown, ambiguous, detected, forgotten or error.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, max=100_000)] = 1000,
+    as_json: Json = False,
+) -> None:
+    """What was found in the uploaded photos, a row a face."""
+    query = RecordQuery(image, person, since, until, status, limit)
+    show_records(_reached(context).records.query(query), as_json)
+
+
+@app.command()
+def forget(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="The person's name, as enrolled.")],
+    group_photos: Annotated[
+        GroupPhotos | None, typer.Option("--group-photos", help="What becomes of photos that show others too.")
+    ] = None,
+    collection: OneCollection = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Delete a person: face records, vectors, crops, uploads that show only them, and the name in tables and buckets;
+    in all collections unless one is named. Repeat it when it was cut off."""
+    app = _reached(context, collection)
+    from faceline.aws_erasure import AwsErasure  # noqa: PLC0415 (needs boto3)
+
+    only = collection or common(context).collection
+    erasure = AwsErasure(app)
+    found = erasure.find(name, only)
+    chosen = group_photos or asked(found.among_others, name, as_json)
+    faces = counted(sum(map(len, found.faces.values())), "face", "faces")
+    uploads = counted(len(found.alone), "upload", "uploads")
+    confirm(f"Delete {faces} and {uploads} of {name} for good?", yes, as_json)
+    done = erasure.forget(found, chosen is GroupPhotos.DELETE)
+    said = erasure.keys_that_say(name, done.kept)
+    if as_json:
+        print_json(asdict(done) | {"keys_that_say_the_name": said})
+        return
+    show_forgotten(done, only is None, "their keys stay, too")
+    if said:
+        note("Of these the key says the name; copy them under another one and delete them:")
+        for place in said:
+            note(f"  {place}")
+    note(_NOT_REWRITTEN)
+
+
+@app.command("verify-erasure")
+def verify_erasure(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="The person's name, as it was enrolled.")],
+    as_json: Json = False,
+) -> None:
+    """Prove that a person was forgotten: look for their name and ids in tables, buckets and dead letters; of pictures
+    in their keys only. Exits with 1 when something is left."""
+    app = _reached(context)
+    from faceline.aws_erasure import AwsErasure  # noqa: PLC0415 (needs boto3)
+
+    erasure = AwsErasure(app)
+    left = erasure.left_of(name)
+    show_left(name, [each.receipt_id for each in erasure.receipts(name)], left, as_json)
+
+
+@dead_letters.command("list")
+def list_dead_letters(context: typer.Context, as_json: Json = False) -> None:
+    """Messages that failed too often, oldest first in each queue, and failed calls."""
+    app = _reached(context)
+    from faceline.aws_operations import dead_letters as letters_of  # noqa: PLC0415 (needs boto3)
+
+    show_dead_letters(letters_of(app), as_json)
+
+
+@dead_letters.command()
+def redrive(
+    context: typer.Context,
+    message_ids: Annotated[list[str] | None, typer.Argument(help="Default: all.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Send dead letters back to their queues, and call again what was called."""
+    app = _reached(context)
+    from faceline.aws_operations import redrive as redriven  # noqa: PLC0415 (needs boto3)
+
+    show_redriven(redriven(app, message_ids or None), as_json)
+
+
+@dead_letters.command()
+def discard(
+    context: typer.Context,
+    message_ids: Annotated[list[str] | None, typer.Argument(help="Default: all.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Delete dead letters for good. The photos and clips that they are about stay."""
+    app = _reached(context)
+    from faceline.aws_operations import dead_letters as letters_of  # noqa: PLC0415 (needs boto3)
+    from faceline.aws_operations import discard as discarded  # noqa: PLC0415
+
+    dead = {letter.message_id for _, letter in letters_of(app, _MOST_LETTERS)} if message_ids else set()
+    confirm_discard(message_ids or [], dead.__contains__, yes, as_json)
+    show_discarded(discarded(app, message_ids or None), as_json)
+
+
+def _reached(context: typer.Context, collection: CollectionName = None) -> "AwsApp":
+    """Raises MissingExtraError, and as `aws_operations.reached`."""
+    try:
+        from faceline.aws_operations import reached  # noqa: PLC0415 (needs boto3)
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in _EXTRA:
+            raise
+        raise MissingExtraError("`faceline aws` needs boto3: pip install 'faceline[aws]'") from error
+    return reached(common(context).settings(collection=collection))

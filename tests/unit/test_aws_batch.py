@@ -1,0 +1,157 @@
+"""A batch of messages: each by itself, within the time of the invocation."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+
+from faceline.aws.batch import Settling, answered, is_batch, queue_name
+from faceline.aws_app import retry_delay_s
+from faceline.errors import StorageError
+from faceline.local.database import Database
+from faceline.local.queue import SqliteQueue
+from faceline.local.schema import STATE
+from faceline.ports import Message
+
+ARN = "arn:aws:sqs:eu-central-1:000000000000:faceline-photo-queue"
+
+
+class Queue(SqliteQueue):
+    """Its messages as if Lambda had received them: `record` says which, `delivered` finds it again."""
+
+    def __init__(self, database: Database, max_receives: int = 99) -> None:
+        super().__init__(database, "work", max_receives)
+        self.messages: dict[str, Message] = {}
+
+    def records(self, *bodies: str) -> list[dict[str, Any]]:
+        for body in bodies:
+            self.send(body)
+        return [self._record(message) for message in self.receive(10)]
+
+    def delivered(self, record: Mapping[str, Any]) -> Message:
+        if record["messageId"] not in self.messages:
+            raise StorageError("its body is gone")
+        return self.messages[record["messageId"]]
+
+    def _record(self, message: Message) -> dict[str, Any]:
+        sqs_id = f"sqs-{message.message_id}"
+        self.messages[sqs_id] = message
+        return {"messageId": sqs_id, "body": message.body}
+
+
+class Batch:
+    """buried: how often a message was said to be."""
+
+    def __init__(self, queue: Queue, max_receives: int = 3) -> None:
+        self.queue, self.buried, self.taken = queue, 0, list[str]()
+        self.settling = Settling(queue, max_receives, self._bury)
+
+    def answer(
+        self,
+        records: list[dict[str, Any]],
+        take: Callable[[Message], object],
+        left_s: Callable[[], float] = lambda: 60.0,
+    ) -> list[str]:
+        """The bodies of those that are to be delivered again."""
+
+        def taken(message: Message) -> None:
+            self.taken.append(message.body)
+            take(message)
+
+        failures = answered(self.settling, records, taken, left_s)["batchItemFailures"]
+        bodies = {record["messageId"]: record["body"] for record in records}
+        return [bodies[failure["itemIdentifier"]] for failure in failures]
+
+    def _bury(self) -> None:
+        self.buried += 1
+
+
+@pytest.fixture
+def queue(tmp_path: Any) -> Any:
+    database = Database(tmp_path / "state.sqlite", STATE)
+    yield Queue(database)
+    database.close()
+
+
+def test_only_what_was_neither_acknowledged_nor_buried_is_delivered_again(queue: Queue) -> None:
+    batch = Batch(queue)
+
+    def take(message: Message) -> None:
+        match message.body:
+            case "good":
+                batch.settling.acknowledge(message)
+            case "poison":
+                batch.settling.bury(message, "no photo")
+            case "later":
+                batch.settling.release(message, 0.0, "busy")
+
+    assert sorted(batch.answer(queue.records("good", "poison", "later"), take)) == ["later"]
+    assert queue.depth() == {"visible": 1, "in_flight": 0, "dead": 1}
+    assert batch.buried == 1
+
+
+def test_a_message_whose_taking_breaks_off_stops_no_other(queue: Queue) -> None:
+    batch = Batch(queue)
+
+    def take(message: Message) -> None:
+        if message.body == "bad":
+            raise StorageError("the queue cannot be reached")
+        batch.settling.acknowledge(message)
+
+    assert batch.answer(queue.records("bad", "good"), take) == ["bad"]
+    assert batch.taken == ["bad", "good"]
+    assert queue.depth()["in_flight"] == 1
+
+
+def test_a_message_whose_body_cannot_be_read_stops_no_other(queue: Queue) -> None:
+    batch = Batch(queue)
+    records = [{"messageId": "gone", "body": "pointer"}, *queue.records("good")]
+    assert batch.answer(records, batch.settling.acknowledge) == ["pointer"]
+    assert batch.taken == ["good"]
+
+
+def test_a_message_whose_lease_was_lost_is_not_called_done(queue: Queue) -> None:
+    batch = Batch(queue)
+    records = queue.records("slow")
+    queue.release(queue.messages[records[0]["messageId"]])
+    assert batch.answer(records, batch.settling.acknowledge) == ["slow"]
+    assert queue.depth()["visible"] == 1
+
+
+def test_the_last_delivery_is_buried_with_its_reason_rather_than_given_back(queue: Queue) -> None:
+    batch = Batch(queue, max_receives=2)
+    records = queue.records("often")
+    assert batch.answer(records, lambda message: batch.settling.release(message, 0.0, "no table")) == ["often"]
+    assert queue.depth()["dead"] == 0
+    assert batch.answer(queue.records(), lambda message: batch.settling.release(message, 0.0, "no table")) == []
+    assert [letter.reason for letter in queue.list()] == ["no table"]
+    assert batch.buried == 1
+
+
+def test_messages_that_would_not_fit_are_given_back_at_once(queue: Queue) -> None:
+    batch = Batch(queue)
+    left_s = iter([30.0, 0.5, 0.4])
+    assert batch.answer(queue.records("a", "b", "c"), batch.settling.acknowledge, lambda: next(left_s)) == ["b", "c"]
+    assert batch.taken == ["a"]
+    assert queue.depth() == {"visible": 2, "in_flight": 0, "dead": 0}
+
+
+def test_what_never_fits_dies_with_that_as_its_reason(queue: Queue) -> None:
+    batch = Batch(queue, max_receives=1)
+    assert batch.answer(queue.records("a"), batch.settling.acknowledge, lambda: 0.5) == []
+    assert "lower the batch size" in queue.list()[0].reason
+
+
+def test_a_batch_is_told_from_other_events() -> None:
+    batch = {"Records": [{"eventSource": "aws:sqs", "eventSourceARN": ARN}]}
+    assert is_batch(batch)
+    assert queue_name(batch) == "faceline-photo-queue"
+    others: list[Any] = [{"Records": [{"eventSource": "aws:s3"}]}, {"Records": []}, {}, [], None, {"Records": ["x"]}]
+    assert not any(is_batch(event) for event in others)
+
+
+@pytest.mark.parametrize("max_receives", [2, 3, 5, 10, 50])
+def test_a_message_that_waits_for_its_twin_outlasts_the_lease_of_a_process_that_died(max_receives: int) -> None:
+    first_s = retry_delay_s(60.0, max_receives)
+    assert sum(first_s * 2.0 ** min(n, 6) for n in range(max_receives - 1)) > 60.0
+    assert retry_delay_s(60.0, 1) > 0

@@ -1,0 +1,168 @@
+"""What wakes those who bring notices, over the embedded profile's outbox and queue."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from faceline.assembly.waking import Waking, wake
+from faceline.local.database import Database
+from faceline.local.outbox import SqliteOutbox
+from faceline.local.queue import SqliteQueue
+from faceline.local.schema import STATE
+from faceline.notices import MATCH_FOUND, Delivery, Notice, NotToldError, Route, Sender, message_id_of
+from faceline.pipelines.notifying import Deliverer
+from faceline.ports import Message
+from faceline.targets import Target
+
+TARGET = Target(name="sns", kind="apprise", url="arn:aws:sns:eu-central-1:000000000000:notices", tries=3)
+NOTICE = Notice("image 1", MATCH_FOUND, "2026-01-31T12:00:00.000+00:00", "images/a.jpg", "a is like b")
+MAX_RECEIVES = 2
+
+
+class Outbox(SqliteOutbox):
+    def next_at(self, message_id: str) -> float | None:
+        waits = "SELECT MIN(next_at) FROM deliveries WHERE message_id = ? AND done_at IS NULL AND died_at IS NULL"
+        ((found,),) = self._database.rows(waits, (message_id,))
+        return None if found is None else float(found)
+
+
+@dataclass
+class Told:
+    """refusals: how often the target does not take it before it does."""
+
+    refusals: int = 0
+    count: int = 0
+
+    def send(self, delivery: Delivery) -> None:
+        if self.refusals:
+            self.refusals -= 1
+            raise NotToldError("away")
+        self.count += 1
+
+    def idle(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+class Place:
+    """An outbox, a queue, and a target."""
+
+    def __init__(self, database: Database) -> None:
+        self.outbox = Outbox(database, lambda notice: [Route(TARGET.name)])
+        self.queue = SqliteQueue(database, "notify", 99)
+        self.told = Told()
+
+    def waking(self, going: Callable[[], bool] = lambda: True, retry_s: float = 0.0) -> Waking:
+        deliverer = Deliverer(self.outbox, TARGET, self._sender, backoff_s=lambda tries: retry_s)
+        return Waking(self.outbox, [deliverer], MAX_RECEIVES, going=going)
+
+    def _sender(self) -> Sender:
+        return self.told
+
+    def put(self) -> None:
+        self.outbox.put(NOTICE)
+        wake(self.queue, message_id_of(NOTICE.notice_id))
+
+    def received(self, wait_s: float = 0.0) -> Message:
+        (message,) = self.queue.receive(1, wait_s=wait_s)
+        return message
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    database = Database(tmp_path / "state.sqlite", STATE)
+    yield Place(database)
+    database.close()
+
+
+def test_a_message_has_its_notice_told_and_is_done(place: Place) -> None:
+    place.put()
+    place.waking().take(place.queue, place.received())
+    assert place.told.count == 1
+    assert place.queue.depth() == {"visible": 0, "in_flight": 0, "dead": 0}
+
+
+def test_a_message_too_many_tells_nothing_and_is_done(place: Place) -> None:
+    place.put()
+    wake(place.queue, message_id_of(NOTICE.notice_id))
+    for _ in range(2):
+        place.waking().take(place.queue, place.received())
+    assert place.told.count == 1
+    assert place.queue.depth()["visible"] == 0
+
+
+def test_a_message_comes_back_when_its_notice_is_due_again(place: Place) -> None:
+    place.told.refusals = 1
+    place.put()
+    started = time.monotonic()
+    place.waking(retry_s=1.5).take(place.queue, place.received())
+    assert (place.told.count, place.queue.depth()["in_flight"] + place.queue.depth()["visible"]) == (0, 1)
+    place.waking().take(place.queue, place.received(wait_s=5))
+    assert place.told.count == 1
+    assert time.monotonic() - started >= 1.4
+    assert place.queue.depth() == {"visible": 0, "in_flight": 0, "dead": 0}
+
+
+def test_a_notice_that_takes_more_tries_than_its_message_has_deliveries_gets_another_message(place: Place) -> None:
+    place.told.refusals = 2
+    place.put()
+    seen = []
+    while messages := place.queue.receive(1, wait_s=4):
+        seen.append(messages[0].message_id)
+        place.waking(retry_s=0.5).take(place.queue, messages[0])
+    assert place.told.count == 1
+    assert len(seen) > MAX_RECEIVES
+    assert len(set(seen)) == 2
+    assert place.queue.depth() == {"visible": 0, "in_flight": 0, "dead": 0}
+
+
+def test_a_notice_that_is_given_up_leaves_no_message(place: Place) -> None:
+    place.told.refusals = 99
+    place.put()
+    while messages := place.queue.receive(1, wait_s=3):
+        place.waking().take(place.queue, messages[0])
+    assert place.outbox.get(message_id_of(NOTICE.notice_id)).deliveries[0].state == "dead"
+    assert place.queue.depth() == {"visible": 0, "in_flight": 0, "dead": 0}
+
+
+def test_without_time_nothing_is_told_and_the_message_comes_back(place: Place) -> None:
+    place.put()
+    place.waking(going=lambda: False).take(place.queue, place.received())
+    assert place.told.count == 0
+    assert place.queue.depth()["dead"] == 0
+    place.waking().take(place.queue, place.received(wait_s=5))
+    assert place.told.count == 1
+
+
+@pytest.mark.parametrize("body", ["rubbish", "[]", "{}", '{"notice": 7}'])
+def test_a_message_that_names_no_notice_is_buried(place: Place, body: str) -> None:
+    place.queue.send(body)
+    place.waking().take(place.queue, place.received())
+    (letter,) = place.queue.list()
+    assert 'expected {"notice": …}' in letter.reason
+
+
+def test_an_outbox_that_cannot_be_used_gives_the_message_back_with_the_reason(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(message_id: str) -> float | None:
+        raise OSError("no table")
+
+    place.put()
+    monkeypatch.setattr(place.outbox, "next_at", broken)
+    place.waking().take(place.queue, place.received())
+    assert place.queue.depth()["dead"] == 0
+    assert place.queue.depth()["visible"] + place.queue.depth()["in_flight"] == 1
+
+
+def test_a_message_says_the_notice_and_nothing_of_it(place: Place) -> None:
+    place.put()
+    document = json.loads(place.received().body)
+    assert document["notice"] == message_id_of(NOTICE.notice_id)
+    assert document.keys() == {"notice", "request_id"}
