@@ -10,6 +10,7 @@ from faceline.aws.erasure import (
     DynamoTraces,
     FacesAtRekognition,
     Letters,
+    QueryAnswers,
     RowsOfNoPhoto,
     S3Journal,
     erasure_key,
@@ -166,6 +167,7 @@ class AwsErasure:
         return {
             "receipts and marks": self._traces,
             "rows of photos that are gone": RowsOfNoPhoto(app.records, app.objects, self._says_of),
+            "answers of Athena": QueryAnswers(app.objects, app.names.work, self._says_of),
             "dead letters": Letters(lambda: queues(app), self._says_of),
             "ids of removed faces": app.face_records,
         }

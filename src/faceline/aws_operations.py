@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from faceline.aws.erasure import cut_off
 from faceline.aws.failed_calls import FailedCalls
 from faceline.aws.functions import Functions
 from faceline.aws.mailbox import Mailbox
@@ -31,10 +32,11 @@ class QueueState:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """error: why the collections could not be looked at."""
+    """unfinished_erasures: those in hand included. error: why the collections, or those, could not be looked at."""
 
     queues: Sequence[QueueState]
     collections: Sequence[CollectionInfo]
+    unfinished_erasures: int | None = None
     error: str | None = None
 
     @property
@@ -92,9 +94,9 @@ def status(app: AwsApp) -> Status:
     with ThreadPoolExecutor(8) as threads:
         states = list(threads.map(_state, queues(app)))
     try:
-        return Status(states, app.collections.list())
+        return Status(states, app.collections.list(), cut_off(app.objects, app.names.work))
     except FacelineError as error:
-        return Status(states, [], str(error))
+        return Status(states, [], error=str(error))
 
 
 def _state(queue: WorkedOn) -> QueueState:

@@ -28,6 +28,7 @@ PHOTOS, CLIPS, STAGE, IMAGES = "faceline-photos", "faceline-input", "faceline-st
 DENIED = "denied/"
 PATIENCE_S = 8.0
 _FUNCTIONS_AT_ONCE = 4
+_CALLED_BY_OTHERS = {"faceline-frame-recognition", "face-recognition", "faceline-notify"}
 # Which of the things of `Doing` uses it, where it is not the first: a message nobody understands, an unreadable object.
 _USED_BY = {"BuryMessages": 1, "SendNoFace": 1, "sqs:ChangeMessageVisibility": 2}
 # Used when a process opens something, and not again.
@@ -40,6 +41,17 @@ NOT_ENFORCED = {
     "sqs:ReceiveMessage": "the emulator's event source mapping receives without the role",
     "s3:ListBucket": "the emulator says 404 of an absent object to everybody, where S3 says 403 without it",
     "FailedInvocations sqs:SendMessage": "the emulator sends to the on-failure destination without the role",
+}
+
+# What nothing here makes a function do. Whoever finds a way takes the line out.
+NOT_TRIED = {
+    "Snapshots s3:GetObject": "snapshots are for collections with many changes",
+    "Snapshots s3:PutObject": "snapshots are for collections with many changes",
+    "WritePayloads s3:PutObject": "crops of faces are smaller than a message may be",
+    "Payloads s3:GetObject": "crops of faces are smaller than a message may be",
+    "Payloads s3:DeleteObject": "crops of faces are smaller than a message may be",
+    "WaitLonger sqs:SendMessage": "for notices that wait longer than their message may be received",
+    "WaitLonger sqs:GetQueueUrl": "for notices that wait longer than their message may be received",
 }
 
 
@@ -58,8 +70,8 @@ class Permission:
         return f"{self.function}: {self.sid} {self.action} on {self.resource.rpartition(':')[2]}"
 
     @property
-    def is_enforced(self) -> bool:
-        return not {self.action, f"{self.sid} {self.action}"} & NOT_ENFORCED.keys()
+    def is_tried(self) -> bool:
+        return not {self.action, f"{self.sid} {self.action}"} & (NOT_ENFORCED.keys() | NOT_TRIED.keys())
 
 
 Do = Callable[[], object]
@@ -144,7 +156,7 @@ class Doing:
         self._put(PHOTOS, f"input/{_new()}.jpg")
 
     def _labelled(self) -> None:
-        self._stack.put(PHOTOS, f"enroll/{_new()}.jpg", self._face())
+        self._stack.put(PHOTOS, f"enroll/Ada/{_new()}.jpg", self._face())
 
     def _frame(self) -> None:
         self.answers.append(str(self._stack.post(event(_new(), self._face()))))
@@ -198,7 +210,7 @@ def test_every_permission_is_missed_when_it_is_taken_away(stack: Aws, portrait: 
     stack.put(PHOTOS, "enroll/Ada.jpg", varied(portrait, 2))
     stack.settle()
     doing = Doing(stack, portrait, clip)
-    found = [each for each in permissions(stack) if each.is_enforced]
+    found = [each for each in permissions(stack) if each.is_tried]
     assert {each.function for each in found} == set(doing.of)
 
     def unmissed(function: str) -> list[str]:
@@ -206,7 +218,10 @@ def test_every_permission_is_missed_when_it_is_taken_away(stack: Aws, portrait: 
         return [str(each) for each in own if not is_missed(stack, each, doing)]
 
     with ThreadPoolExecutor(_FUNCTIONS_AT_ONCE) as pool:
-        assert [name for names in pool.map(unmissed, sorted(doing.of)) for name in names] == []
+        first = list(pool.map(unmissed, sorted(set(doing.of) - _CALLED_BY_OTHERS)))
+        stack.settle()
+        then = list(pool.map(unmissed, sorted(_CALLED_BY_OTHERS)))
+    assert "\n".join(name for names in [*first, *then] for name in names) == ""
 
 
 def is_missed(stack: Aws, permission: Permission, doing: Doing) -> bool:
@@ -223,7 +238,7 @@ def is_missed(stack: Aws, permission: Permission, doing: Doing) -> bool:
         stack.kill(permission.function)
     iam.put_role_policy(**names, PolicyDocument=json.dumps(without(document, permission)))
     try:
-        return any(waited(do, is_said) for do in first(permission, doing.of[permission.function]))
+        return any(waited(do, is_said) for do in likely_first(permission, doing.of[permission.function]))
     finally:
         iam.put_role_policy(**names, PolicyDocument=json.dumps(document))
 
@@ -234,7 +249,7 @@ def lacks(lines: Sequence[str], action: str) -> bool:
     return any(each in line for line in lines for each in said)
 
 
-def first(permission: Permission, things: Sequence[Do]) -> Sequence[Do]:
+def likely_first(permission: Permission, things: Sequence[Do]) -> Sequence[Do]:
     """The same things, those first that the permission is most likely used by."""
     likely = _USED_BY.get(permission.sid, _USED_BY.get(permission.action, 0)) % len(things)
     return [*things[likely:], *things[:likely]]

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,9 +24,9 @@ from faceline.errors import NotFoundError, UsageError
 from faceline.gallery.ports import NewFace
 from faceline.local.keyed import Keyed
 from faceline.ports import DeadLetter, RecordQuery
-from made import MODEL, record, vector
+from made import MODEL, Workflow, event_of, open_app, photo, record, vector
 from ministack import KEYS
-from on_aws import NAME, OTHER, WHO, Deployment, deployed, opened
+from on_aws import ANOTHER, NAME, OTHER, WHO, Deployment, deployed, opened
 
 _KILLED = """
 import os
@@ -177,6 +178,30 @@ def test_who_was_forgotten_can_be_enrolled_again(there: Deployment) -> None:
     assert len(there.app.face_records.find(there.settings.collection, person=NAME)) == 1
 
 
+def test_the_embedded_profile_forgets_the_same(empty: Deployment, tmp_path: Path) -> None:
+    uploads = {
+        f"enroll/{NAME}/1.png": photo(1, WHO),
+        f"enroll/{OTHER}/1.png": photo(1, ANOTHER),
+        "input/both.png": photo(2, WHO, 1),
+        "input/theirs.png": photo(1, WHO, 2),
+        f"input/{NAME}_3.png": photo(1, WHO, 3),
+        "input/other.png": photo(1, ANOTHER, 4),
+    }
+    bucket = empty.settings.input_bucket
+    with open_app(tmp_path / "data", input_bucket=bucket) as embedded:
+        flow = Workflow(embedded)
+        for key, data in uploads.items():
+            embedded.announce(event_of(embedded.objects.put(bucket, key, data)))
+            flow.worker.drain()
+            empty.put(bucket, key, data)
+            empty.app.collection().refresh()
+        here, on_aws = embedded.forget(NAME), _forget(empty)
+        left = [info.key for info in embedded.objects.list(bucket)]
+    assert (on_aws.removed, on_aws.uploads, on_aws.kept) == (here.removed, here.uploads, here.kept)
+    assert (on_aws.records, on_aws.results, on_aws.photos) == (here.records, here.results, here.photos)
+    assert empty.keys(bucket) == sorted(left)
+
+
 def test_nobody_is_forgotten_by_a_name_that_is_nowhere(empty: Deployment) -> None:
     _known(empty, "Zerlinda Jones", "1")
     with pytest.raises(NotFoundError, match="says Zerlinda Jnes; known are Zerlinda Jones"):
@@ -209,6 +234,14 @@ def test_rows_of_a_photo_that_somebody_deleted_go_too(there: Deployment) -> None
     there.app.objects.delete(there.settings.input_bucket, f"input/{NAME}_9.png")
     _forget(there)
     assert there.app.records.query(RecordQuery(image=f"{NAME}_9.png")) == []
+
+
+def test_answers_of_athena_that_say_the_name_go(there: Deployment) -> None:
+    work = there.app.names.work
+    for key, text in (("athena/1.csv", f'"{NAME}","97"'), ("athena/2.csv", f'"{OTHER}","97"')):
+        there.app.objects.put(work, key, text.encode())
+    _forget(there)
+    assert [key for key in there.keys(work) if key.startswith("athena/")] == ["athena/2.csv"]
 
 
 def test_a_receipt_says_no_name_and_is_found_by_it(there: Deployment) -> None:

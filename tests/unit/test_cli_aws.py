@@ -7,6 +7,8 @@ import pytest
 
 from commands import Cli
 from faceline.aws.mailbox import Envelope, Mailbox
+from faceline.aws_erasure import AwsErasure
+from faceline.ports import RecordQuery
 from made import MODEL
 from on_aws import NAME, OTHER, Deployment, deployed
 
@@ -34,9 +36,12 @@ def test_status_tells_queues_and_collections(there: Deployment, cli: Cli) -> Non
     assert states[there.app.names.recognition]["visible"] is None
     assert len(states) == 8
     assert [(each["name"], each["faces"]) for each in found["collections"]] == [("staff", 0)]
-    said = cli("aws", "status").out
-    assert photos.name in said
-    assert "staff" in said
+    assert (found["unfinished_erasures"], found["error"]) == (0, None)
+    AwsErasure(there.app).journal.begin("Ada", "a plan")
+    said = cli("aws", "status")
+    assert photos.name in said.out
+    assert "staff" in said.out
+    assert "1 erasure was begun and did not end" in said.err
 
 
 def test_status_says_what_cannot_be_reached_and_tells_the_rest(there: Deployment, cli: Cli) -> None:
@@ -110,7 +115,12 @@ def test_a_person_is_forgotten_and_that_is_proved(there: Deployment, cli: Cli) -
 def test_forgetting_asks_first(there: Deployment, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     there.fill()
     asked: list[str] = []
-    monkeypatch.setattr("typer.confirm", lambda question, **_: asked.append(question) or True)
+
+    def confirm(question: str, abort: bool) -> bool:
+        asked.append(question)
+        return abort
+
+    monkeypatch.setattr("typer.confirm", confirm)
     assert cli("aws", "forget", NAME, "--group-photos", "keep").code == 0
     assert asked == [_ASKED]
 
@@ -128,6 +138,8 @@ def test_only_one_collection_forgets_when_one_is_named(there: Deployment, cli: C
     name = there.settings.names.matching_collection
     assert cli("aws", "forget", NAME, "-c", name, "--yes", "--json").json["removed"] == {name: 1}
     assert len(there.app.face_records.find(there.settings.collection, person=NAME)) == 1
+    assert there.app.records.query(RecordQuery(person=NAME))
+    assert cli("-c", name, "aws", "forget", NAME, "--yes").code == 2
 
 
 def test_without_a_deployment_there_is_one_line_that_says_what_to_set(

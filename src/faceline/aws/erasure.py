@@ -20,12 +20,12 @@ from faceline.erasure import Gone, Receipt
 from faceline.errors import NotFoundError, StorageError
 from faceline.ports import DeadLetter, ObjectStore, Records
 
-_DONE, _OPEN = "erasures/", "erasing/"
+_DONE, _OPEN, _ANSWERS = "erasures/", "erasing/", "athena/"  # prefixes in the work bucket
 _MAX_BYTES = 1 << 30
 _KEY_BYTES = 32
 _MOST_LETTERS = 10_000
 _QUEUES_AT_ONCE = 8
-_RECEIPT, _REASON = "receipt#", "reason#"
+_RECEIPT = "receipt#"
 _NOT_OF_A_KEY = re.compile("[^0-9]")
 
 SaysOf = Callable[[Gone], Callable[[str], bool]]  # whether a text says who is being forgotten
@@ -108,10 +108,15 @@ class S3Journal:
         return [Receipt.of(json.loads(self.objects.get(self.bucket, key, _MAX_BYTES)[1])) for key in keys]
 
     def unfinished(self) -> int:
-        return sum(1 for _ in self.objects.list(self.bucket, _OPEN))
+        return cut_off(self.objects, self.bucket)
 
     def _open_key(self, name: str) -> str:
         return f"{_OPEN}{self.seals.hashed(name)}"
+
+
+def cut_off(objects: ObjectStore, bucket: str) -> int:
+    """How many erasures were begun and did not end, those in hand included. bucket: the work bucket."""
+    return sum(1 for _ in objects.list(bucket, _OPEN))
 
 
 class DynamoTraces:
@@ -168,6 +173,28 @@ class RowsOfNoPhoto:
         except NotFoundError:
             return False
         return True
+
+
+@dataclass(frozen=True, slots=True)
+class QueryAnswers:
+    """Implements `erasure.Forgets` for what Athena answered within the last day, in the work bucket."""
+
+    objects: ObjectStore
+    bucket: str
+    says_of: SaysOf
+
+    def forget(self, gone: Gone) -> int:
+        says = self.says_of(gone)
+        doomed = [info.key for info in self.objects.list(self.bucket, _ANSWERS) if says(self._text(info.key))]
+        for key in doomed:
+            self.objects.delete(self.bucket, key)
+        return len(doomed)
+
+    def _text(self, key: str) -> str:
+        try:
+            return self.objects.get(self.bucket, key, _MAX_BYTES)[1].decode("utf-8", "replace")
+        except NotFoundError:  # its time was over
+            return ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """aws: a deployment on AWS, looked at and looked after from one's own machine."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,7 +13,7 @@ from faceline.cli.objects import (
     show_records,
     show_redriven,
 )
-from faceline.cli.options import CollectionName, Json, OneCollection, common, confirm
+from faceline.cli.options import Json, OneCollection, common, confirm
 from faceline.cli.output import counted, note, print_json, print_table
 from faceline.errors import MissingExtraError
 from faceline.ports import RecordQuery
@@ -53,9 +53,12 @@ def status(context: typer.Context, as_json: Json = False) -> None:
         print_table(("queue", "visible", "in flight", "dead", "cannot be reached"), rows)
         people = [(each.name, each.faces, each.people, each.model, each.created_at) for each in found.collections]
         if found.error:
-            note(f"The collections cannot be reached: {found.error}")
+            note(f"Collections and erasures cannot be looked at: {found.error}")
         else:
             print_table(("collection", "faces", "people", "model", "created"), people)
+        if found.unfinished_erasures:
+            cut_off = counted(found.unfinished_erasures, "erasure was", "erasures were")
+            note(f"{cut_off} begun and did not end; repeat `faceline aws forget` with the same name")
     if found.failed:
         raise typer.Exit(1)
 
@@ -91,7 +94,7 @@ def forget(
 ) -> None:
     """Delete a person: face records, vectors, crops, uploads that show only them, and the name in tables and buckets;
     in all collections unless one is named. Repeat it when it was cut off."""
-    app = _reached(context, collection)
+    app = _reached(context)
     from faceline.aws_erasure import AwsErasure  # noqa: PLC0415 (needs boto3)
 
     only = collection or common(context).collection
@@ -169,12 +172,15 @@ def discard(
     show_discarded(discarded(app, message_ids or None), as_json)
 
 
-def _reached(context: typer.Context, collection: CollectionName = None) -> "AwsApp":
-    """Raises MissingExtraError, and as `aws_operations.reached`."""
+def _reached(context: typer.Context) -> "AwsApp":
+    """With the collection that the functions work with: the one that a command is about is no setting of theirs.
+
+    Raises MissingExtraError, and as `aws_operations.reached`.
+    """
     try:
         from faceline.aws_operations import reached  # noqa: PLC0415 (needs boto3)
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in _EXTRA:
             raise
         raise MissingExtraError("`faceline aws` needs boto3: pip install 'faceline[aws]'") from error
-    return reached(common(context).settings(collection=collection))
+    return reached(replace(common(context), collection=None).settings())
