@@ -21,7 +21,7 @@ from gallery_of_many import made_face
 
 from faceline.aws.clients import Clients
 from faceline.aws.collections import DynamoCollections
-from faceline.aws.face_items import body_of
+from faceline.aws.face_items import body_of, face_item, mark_of
 from faceline.aws.face_records import DynamoFaceRecords
 from faceline.aws.face_snapshot import Pieces, Snapshot
 from faceline.aws.face_table import FaceTable, meta_key
@@ -62,22 +62,25 @@ def _add_small(clients: Clients) -> None:
 
 
 def _add_large(clients: Clients, name: str, size: int) -> float:
-    """Only its snapshot and its meta; returns the snapshot's megabytes."""
+    """Only its snapshot, its meta and its last face; returns the snapshot's megabytes."""
     vectors = _vectors(size)
     bodies = (body_of(made_face(n, vectors[n]).record).encode() for n in range(size))
     data = np.frombuffer(vectors.tobytes(), dtype=np.uint8)
     pieces = Pieces(data, np.arange(1, size + 1, dtype=np.int64) * vectors.shape[1] * 4)
-    snapshot = Snapshot(size, np.arange(1, size + 1, dtype=np.int64), Pieces.of(bodies), pieces)
+    last = face_item(name, size, made_face(size - 1, vectors[size - 1]))
+    generations = np.arange(1, size + 1, dtype=np.int64)
+    snapshot = Snapshot(size, generations, Pieces.of(bodies), pieces, mark=mark_of(last))
     if not Snapshots(clients, _PLACE).write(name, snapshot, None):
         raise RuntimeError(f"{name} has a snapshot already")
     DynamoCollections(clients, _PLACE, Snapshots(clients, _PLACE)).create(name, BUILTIN.model)
+    clients.dynamodb.put_item(TableName=_PLACE, Item=last)
     clients.dynamodb.update_item(
         TableName=_PLACE,
         Key=meta_key(name),
         UpdateExpression="SET newest = :newest",
         ExpressionAttributeValues={":newest": {"N": str(size)}},
     )
-    listed = clients.s3.list_objects_v2(Bucket=_PLACE, Prefix=f"collections/{name}.npz")
+    listed = clients.s3.list_objects_v2(Bucket=_PLACE, Prefix=f"collections/{name}.faces")
     return round(listed["Contents"][0]["Size"] / 1e6, 1)
 
 

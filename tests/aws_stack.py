@@ -297,6 +297,7 @@ class Aws:
         found = self.processes(function)
         for process in found:
             os.kill(process, signal.SIGKILL)
+        self.wait(lambda: not set(found) & set(self.processes(function)), "the death of the processes")
         return len(found)
 
     # Time

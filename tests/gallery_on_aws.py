@@ -1,6 +1,7 @@
-"""A state table and a work bucket of their own for one test, and all that they hold as bytes."""
+"""A state table and a work bucket of their own for one test, all that they hold as bytes, and faces to put in."""
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -10,6 +11,14 @@ from faceline.aws.collections import DynamoCollections
 from faceline.aws.face_records import DynamoFaceRecords
 from faceline.aws.snapshots import Snapshots
 from faceline.aws.tables import state_table
+from faceline.gallery.ports import NewFace
+from faceline.similarity import Calibration, Scorer
+from made import MODEL, new_face, vector
+
+STAFF = "staff"
+KEY = f"collections/{STAFF}.faces"
+SMALL = 3  # changes, after which a collection gets a snapshot
+SCORER = Scorer(MODEL, Calibration((0.0, 0.5, 1.0), (-0.3, -3.0, -6.0)))
 
 
 @dataclass(frozen=True)
@@ -50,6 +59,27 @@ def made_place(url: str) -> Place:
     place.clients.dynamodb.create_table(**state_table(name))
     place.clients.s3.create_bucket(Bucket=name)
     return place
+
+
+def people(numbers: Sequence[int]) -> list[NewFace]:
+    return [new_face(f"face {n}", f"person {n}", vector(n)) for n in numbers]
+
+
+def followed(records: DynamoFaceRecords, limit: int = 100) -> set[str]:
+    """Who is known to somebody who begins with nothing."""
+    since, known = 0, set[str]()
+    while (changes := records.changes(STAFF, since, limit)).generation != since:
+        known = (known - set(changes.removed)) | {added.face_id for added in changes.added}
+        since = changes.generation
+    return known
+
+
+def restored(place: Place, then: list[dict[str, Any]]) -> None:
+    """then: what the table had at that moment."""
+    for item in place.items():
+        place.clients.dynamodb.delete_item(TableName=place.table, Key={"pk": item["pk"], "sk": item["sk"]})
+    for item in then:
+        place.clients.dynamodb.put_item(TableName=place.table, Item=item)
 
 
 @cache

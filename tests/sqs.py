@@ -106,3 +106,55 @@ class SqsClock(Clock):
             if until <= self.seconds:
                 with suppress(ClientError):  # it is acknowledged, or another delivery holds it
                     self._clients.sqs.change_message_visibility(QueueUrl=url, ReceiptHandle=handle, VisibilityTimeout=0)
+
+
+class Killed(BaseException):
+    """No code of ours catches it, as none runs when the process is killed."""
+
+
+class Failing(Clients):
+    """Raises `error` when `verb` of `service` is called, until `error` is None."""
+
+    def __init__(self, clients: Clients, service: str, verb: str, error: BaseException | None) -> None:
+        super().__init__("path")
+        self._clients, self._service, self._verb, self.error = clients, service, verb, error
+
+    def _client(self, service: str) -> Client:
+        client = self._clients._client(service)
+        return _FailingClient(client, self) if service == self._service else client
+
+    def fail(self, verb: str) -> None:
+        if self.error and verb == self._verb:
+            raise self.error
+
+
+class _FailingClient:
+    def __init__(self, client: Client, owner: Failing) -> None:
+        self._client, self._owner = client, owner
+
+    def __getattr__(self, verb: str) -> Any:
+        self._owner.fail(verb)
+        return getattr(self._client, verb)
+
+
+def payloads(clients: Clients, place: Place) -> list[str]:
+    listed = clients.s3.list_objects_v2(Bucket=place.bucket, Prefix=f"queues/{place.name}/")
+    return [each["Key"] for each in listed.get("Contents", ())]
+
+
+def record_of(clients: Clients, place: Place, receive_count: int = 1) -> dict[str, Any]:
+    """The queue's next message as Lambda delivers it."""
+    url = clients.sqs.get_queue_url(QueueName=place.name)["QueueUrl"]
+    raw = clients.sqs.receive_message(QueueUrl=url, MessageAttributeNames=["All"])["Messages"][0]
+    attributes = {
+        name: {"stringValue": each["StringValue"], "dataType": "String"}
+        for name, each in raw["MessageAttributes"].items()
+    }
+    return {
+        "messageId": raw["MessageId"],
+        "receiptHandle": raw["ReceiptHandle"],
+        "body": raw["Body"],
+        "attributes": {"ApproximateReceiveCount": str(receive_count), "SentTimestamp": "1545082649183"},
+        "messageAttributes": attributes,
+        "eventSource": "aws:sqs",
+    }

@@ -21,7 +21,9 @@ WorkedOn = SqsQueue | FailedCalls
 
 @dataclass(frozen=True, slots=True)
 class QueueState:
-    """Approximate, as SQS counts. None: nobody knows. error: why it could not be looked at."""
+    """Approximate, as SQS counts. queue: or the function whose failed calls are dead. None: nobody knows. error: why
+    it could not be looked at.
+    """
 
     queue: str
     visible: int | None = None

@@ -109,7 +109,7 @@ def _is_creation(record: Any) -> bool:
 def _from_record(record: dict[str, Any]) -> ObjectCreated:
     try:
         entity = record["s3"]["object"]
-        return ObjectCreated(
+        event = ObjectCreated(
             bucket=str(record["s3"]["bucket"]["name"]),
             key=unquote_plus(str(entity["key"])),
             etag=str(entity.get("eTag", "")),
@@ -119,6 +119,7 @@ def _from_record(record: dict[str, Any]) -> ObjectCreated:
             request_id=_request_id(record),
             sequencer=str(entity.get("sequencer", "") or ""),
         )
+        return _checked(event)
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise InputError(
             f"an S3 event record lacks or misspells {error}; expected s3.bucket.name and s3.object.key"
@@ -131,7 +132,7 @@ def _from_bridge(document: dict[str, Any]) -> ObjectCreated:
         detail = document["detail"]
         entity = detail["object"]
         request_id = detail.get("request-id", "")
-        return ObjectCreated(
+        event = ObjectCreated(
             bucket=str(detail["bucket"]["name"]),
             key=str(entity["key"]),
             etag=str(entity.get("etag", "")),
@@ -141,10 +142,18 @@ def _from_bridge(document: dict[str, Any]) -> ObjectCreated:
             request_id=request_id if isinstance(request_id, str) else "",
             sequencer=str(entity.get("sequencer", "") or ""),
         )
+        return _checked(event)
     except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
         raise InputError(
             f"an EventBridge event lacks or misspells {error}; expected detail.bucket.name and detail.object.key"
         ) from error
+
+
+def _checked(event: ObjectCreated) -> ObjectCreated:
+    """The event; raises ValueError for half a surrogate pair, which no UTF-8 can write: Lambda parses events itself."""
+    texts = (event.bucket, event.key, event.etag, event.time, event.version, event.request_id, event.sequencer)
+    "".join(texts).encode()
+    return event
 
 
 def request_id_of(body: str) -> str:

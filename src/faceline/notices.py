@@ -150,5 +150,9 @@ class NotToldError(FacelineError):
         self.after_s = after_s
 
 
+class UnwantedNoticeError(NotToldError):
+    """The target will never take this notice; others it may."""
+
+
 class TargetGoneError(NotToldError):
     """The target said that it wants nothing any more."""

@@ -26,13 +26,13 @@ from receivers import SECRET, Receiver, receiving
 
 PHOTOS, CLIPS, STAGE, IMAGES = "faceline-photos", "faceline-input", "faceline-stage-1", "faceline-images"
 DENIED = "denied/"
-PATIENCE_S = 8.0
+PATIENCE_S, START_S = 8.0, 30.0
 _FUNCTIONS_AT_ONCE = 4
 _CALLED_BY_OTHERS = {"faceline-frame-recognition", "face-recognition", "faceline-notify"}
 # Which of the things of `Doing` uses it, where it is not the first: a message nobody understands, an unreadable object.
 _USED_BY = {"BuryMessages": 1, "SendNoFace": 1, "sqs:ChangeMessageVisibility": 2}
 # Used when a process opens something, and not again.
-_ONCE = {"sqs:GetQueueUrl", "sqs:GetQueueAttributes"}
+_ONCE = {"sqs:GetQueueUrl", "sqs:GetQueueAttributes", "Results dynamodb:UpdateItem"}
 
 # Actions, or statement and action, that ministack does not ask for, and why.
 NOT_ENFORCED = {
@@ -40,6 +40,7 @@ NOT_ENFORCED = {
     "logs:PutLogEvents": "the emulator writes the function's log itself",
     "sqs:ReceiveMessage": "the emulator's event source mapping receives without the role",
     "s3:ListBucket": "the emulator says 404 of an absent object to everybody, where S3 says 403 without it",
+    "sns:Publish": "a topic's own policy lets everybody of the account publish, on AWS too",
     "FailedInvocations sqs:SendMessage": "the emulator sends to the on-failure destination without the role",
 }
 
@@ -50,8 +51,19 @@ NOT_TRIED = {
     "WritePayloads s3:PutObject": "crops of faces are smaller than a message may be",
     "Payloads s3:GetObject": "crops of faces are smaller than a message may be",
     "Payloads s3:DeleteObject": "crops of faces are smaller than a message may be",
+    "SendAnew sqs:SendMessage": "for messages that came for the last time, in company",
     "WaitLonger sqs:SendMessage": "for notices that wait longer than their message may be received",
     "WaitLonger sqs:GetQueueUrl": "for notices that wait longer than their message may be received",
+    "Reports s3:DeleteObject": "for images that are deleted while they are worked on",
+    "video-splitting StateReads dynamodb:GetItem": "for gallery files, which need facenet's network",
+    "video-splitting StateReads dynamodb:BatchGetItem": "for gallery files, which need facenet's network",
+    "video-splitting StateIndexes dynamodb:Query": "for gallery files, which need facenet's network",
+    "face-recognition Outbox dynamodb:PutItem": "only with all frames of a clip people are told of",
+    "face-recognition WakeNotify sqs:SendMessage": "only with all frames of a clip people are told of",
+    "face-recognition WakeNotify sqs:GetQueueUrl": "only with all frames of a clip people are told of",
+    "faceline-notify TakeMessages sqs:GetQueueUrl": "Lambda receives; the address is asked for late",
+    "faceline-notify StatePuts dynamodb:PutItem": "for notices that cannot be told at once",
+    "faceline-notify StateLeftovers dynamodb:DeleteItem": "for deliveries whose notice DynamoDB deleted first",
 }
 
 
@@ -71,7 +83,8 @@ class Permission:
 
     @property
     def is_tried(self) -> bool:
-        return not {self.action, f"{self.sid} {self.action}"} & (NOT_ENFORCED.keys() | NOT_TRIED.keys())
+        names = {self.action, f"{self.sid} {self.action}", f"{self.function} {self.sid} {self.action}"}
+        return not names & (NOT_ENFORCED.keys() | NOT_TRIED.keys())
 
 
 Do = Callable[[], object]
@@ -120,9 +133,14 @@ class Doing:
         self._before: dict[str, str] = {}
         self.answers: list[str] = []
         self.of: dict[str, Sequence[Do]] = {
-            "faceline-image-ingestion": (self._photo, self._poison("photo"), self._unreadable("input/")),
+            "faceline-image-ingestion": (
+                self._photo,
+                self._poison("photo"),
+                self._unreadable("input/"),
+                self._photo,
+            ),
             "faceline-enrolment": (self._labelled, self._poison("enroll"), self._unreadable("enroll/")),
-            "faceline-frame-detection": (self._frame, self._nobody_in_frame),
+            "faceline-frame-detection": (self._frame, self._nobody_in_frame, self._frame),
             "faceline-frame-recognition": (self._frame, self._poison("req")),
             "video-splitting": (self._new_clip, self._poison("clip"), self._unreadable("", CLIPS), self._bad_clip),
             "face-recognition": (self._staged, self._new_clip),
@@ -130,8 +148,9 @@ class Doing:
                 self._image,
                 self._poison("matching"),
                 self._unreadable("images/", IMAGES),
+                self._alike,
             ),
-            "faceline-notify": (self._image, self._poison("notify")),
+            "faceline-notify": (self._photo, self._poison("notify")),
         }
 
     def _face(self) -> bytes:
@@ -182,6 +201,11 @@ class Doing:
     def _image(self) -> None:
         """Of another customer each time, and all look alike."""
         self._put(IMAGES, f"images/{_new()}_1.jpg")
+
+    def _alike(self) -> None:
+        """Of two customers, so that the later one's match is told of."""
+        for _ in range(2):
+            self._stack.put(IMAGES, f"images/{_new()}_1.jpg", self._face())
 
 
 def _new() -> str:
@@ -234,11 +258,13 @@ def is_missed(stack: Aws, permission: Permission, doing: Doing) -> bool:
         answers = doing.answers[answered:] if permission.function == "faceline-frame-detection" else []
         return lacks([*stack.logs(permission.function)[said:], *answers], permission.action)
 
-    if permission.action in _ONCE:
-        stack.kill(permission.function)
     iam.put_role_policy(**names, PolicyDocument=json.dumps(without(document, permission)))
+    is_warm = not _ONCE & {permission.action, f"{permission.sid} {permission.action}"}
+    if not is_warm:
+        stack.kill(permission.function)
     try:
-        return any(waited(do, is_said) for do in likely_first(permission, doing.of[permission.function]))
+        patience_s = PATIENCE_S if is_warm else START_S
+        return any(waited(do, is_said, patience_s) for do in likely_first(permission, doing.of[permission.function]))
     finally:
         iam.put_role_policy(**names, PolicyDocument=json.dumps(document))
 
@@ -246,7 +272,7 @@ def is_missed(stack: Aws, permission: Permission, doing: Doing) -> bool:
 def lacks(lines: Sequence[str], action: str) -> bool:
     """S3 does not say which permission a HEAD lacks."""
     said = (f"not authorized to perform: {action}", *(["(403)"] if action == "s3:GetObject" else []))
-    return any(each in line for line in lines for each in said)
+    return any(each.lower() in line.lower() for line in lines for each in said)
 
 
 def likely_first(permission: Permission, things: Sequence[Do]) -> Sequence[Do]:
@@ -255,9 +281,9 @@ def likely_first(permission: Permission, things: Sequence[Do]) -> Sequence[Do]:
     return [*things[likely:], *things[:likely]]
 
 
-def waited(do: Do, condition: Callable[[], bool]) -> bool:
+def waited(do: Do, condition: Callable[[], bool], seconds: float) -> bool:
     do()
-    deadline = time.monotonic() + PATIENCE_S
+    deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if condition():
             return True

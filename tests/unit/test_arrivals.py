@@ -82,6 +82,15 @@ def test_a_photo_that_was_gone_is_handled_when_it_comes_back(receipts: Receipts)
     assert arrivals.handle(replace(EVENT, sequencer="0B"))["status"] == "done"
 
 
+@pytest.mark.parametrize("key", ["input/a/", "enroll/", "images/2026/"])
+def test_a_folder_of_the_console_is_ignored(receipts: Receipts, key: str) -> None:
+    handler = Handler()
+    result = Arrivals(receipts, handler).handle(replace(EVENT, key=key))
+    assert result["status"] == "ignored"
+    assert "folders" in result["reason"]
+    assert handler.handled == []
+
+
 def test_a_failure_leaves_the_event_to_the_next_delivery(receipts: Receipts) -> None:
     handler = Handler(StorageError("no table"))
     arrivals = Arrivals(receipts, handler)

@@ -7,7 +7,7 @@ import pytest
 
 from faceline.aws.batch import Settling, answered, is_batch, queue_name
 from faceline.aws_app import retry_delay_s
-from faceline.errors import StorageError
+from faceline.errors import InputError, StorageError
 from faceline.local.database import Database
 from faceline.local.queue import SqliteQueue
 from faceline.local.schema import STATE
@@ -16,27 +16,48 @@ from faceline.ports import Message
 ARN = "arn:aws:sqs:eu-central-1:000000000000:faceline-photo-queue"
 
 
+def record_of(sqs_id: str, body: str, receive_count: int = 1) -> dict[str, Any]:
+    attributes = {"ApproximateReceiveCount": str(receive_count)}
+    return {
+        "messageId": sqs_id,
+        "receiptHandle": "handle",
+        "body": body,
+        "attributes": attributes,
+        "messageAttributes": {},
+        "eventSource": "aws:sqs",
+        "eventSourceARN": ARN,
+    }
+
+
 class Queue(SqliteQueue):
     """Its messages as if Lambda had received them: `record` says which, `delivered` finds it again."""
 
     def __init__(self, database: Database, max_receives: int = 99) -> None:
         super().__init__(database, "work", max_receives)
         self.messages: dict[str, Message] = {}
+        self.in_hand, self.anew = list[str](), list[str]()
 
     def records(self, *bodies: str) -> list[dict[str, Any]]:
         for body in bodies:
             self.send(body)
         return [self._record(message) for message in self.receive(10)]
 
-    def delivered(self, record: Mapping[str, Any]) -> Message:
-        if record["messageId"] not in self.messages:
-            raise StorageError("its body is gone")
-        return self.messages[record["messageId"]]
+    def delivered(self, record: Mapping[str, Any]) -> Message | None:
+        if record["body"] == "unreachable":
+            raise StorageError("its body cannot be reached")
+        return self.messages.get(record["messageId"])
+
+    def begun(self, message: Message) -> None:
+        self.in_hand.append(message.body)
+
+    def send_anew(self, message: Message) -> bool:
+        self.anew.append(message.body)
+        return self.acknowledge(message)
 
     def _record(self, message: Message) -> dict[str, Any]:
         sqs_id = f"sqs-{message.message_id}"
         self.messages[sqs_id] = message
-        return {"messageId": sqs_id, "body": message.body}
+        return record_of(sqs_id, message.body, message.receive_count)
 
 
 class Batch:
@@ -105,9 +126,95 @@ def test_a_message_whose_taking_breaks_off_stops_no_other(queue: Queue) -> None:
 
 def test_a_message_whose_body_cannot_be_read_stops_no_other(queue: Queue) -> None:
     batch = Batch(queue)
-    records = [{"messageId": "gone", "body": "pointer"}, *queue.records("good")]
-    assert batch.answer(records, batch.settling.acknowledge) == ["pointer"]
+    records = [record_of("1", "unreachable"), *queue.records("good")]
+    assert batch.answer(records, batch.settling.acknowledge) == ["unreachable"]
     assert batch.taken == ["good"]
+
+
+def test_a_message_that_is_buried_for_its_body_is_counted_and_not_delivered_again(queue: Queue) -> None:
+    batch = Batch(queue)
+    assert batch.answer([record_of("gone", "pointer"), *queue.records("good")], batch.settling.acknowledge) == []
+    assert (batch.taken, batch.buried) == (["good"], 1)
+
+
+def repeated(queue: Queue, *bodies: str) -> list[dict[str, Any]]:
+    """Records of the second delivery."""
+    queue.records(*bodies)
+    for message in list(queue.messages.values()):
+        queue.release(message)
+    return queue.records()
+
+
+class Killed(BaseException):
+    """No code of ours catches it, as none runs when the process is killed."""
+
+
+def test_of_messages_that_were_delivered_before_one_is_begun_and_after_all_new_ones(queue: Queue) -> None:
+    batch = Batch(queue)
+    records = repeated(queue, "old 1", "old 2", "old 3") + queue.records("new 1", "new 2")
+    assert sorted(batch.answer(records, batch.settling.acknowledge)) == ["old 2", "old 3"]
+    assert batch.taken == ["new 1", "new 2", "old 1"]
+    assert queue.depth()["visible"] == 2
+
+
+def test_what_kills_the_process_again_hides_no_other_and_is_known_to_have_been_in_hand(queue: Queue) -> None:
+    batch = Batch(queue)
+
+    def take(message: Message) -> None:
+        if message.body == "killer":
+            raise Killed
+        batch.settling.acknowledge(message)
+
+    records = repeated(queue, "killer", "good") + queue.records("new")
+    with pytest.raises(Killed):
+        batch.answer(records, take)
+    assert batch.taken == ["new", "killer"]
+    assert queue.in_hand == ["killer"]
+    assert [message.body for message in queue.receive(10)] == ["good"]
+
+
+def test_the_one_that_is_begun_is_the_one_that_was_delivered_most_often(queue: Queue) -> None:
+    batch = Batch(queue, max_receives=9)
+    records = repeated(queue, "often")
+    queue.release(queue.messages[records[0]["messageId"]])
+    records = queue.records()
+    more = queue.records("twice")
+    queue.release(queue.messages[more[0]["messageId"]])
+    assert batch.answer([*queue.records(), *records], batch.settling.acknowledge) == ["twice"]
+    assert batch.taken == ["often"]
+
+
+def test_one_that_is_not_begun_on_its_last_delivery_is_sent_anew(queue: Queue) -> None:
+    batch = Batch(queue, max_receives=2)
+    assert batch.answer(repeated(queue, "first", "second"), batch.settling.acknowledge) == []
+    assert (batch.taken, queue.anew) == (["first"], ["second"])
+    assert queue.depth()["dead"] == batch.buried == 0
+
+
+def test_one_that_was_sent_anew_counts_as_delivered_before(queue: Queue) -> None:
+    batch = Batch(queue)
+    records = queue.records("anew", "new")
+    records[0]["messageAttributes"] = {"faceline-anew": {"stringValue": "yes", "dataType": "String"}}
+    assert batch.answer(records, batch.settling.acknowledge) == []
+    assert batch.taken == ["new", "anew"]
+
+
+def test_one_for_which_the_others_left_no_time_is_not_buried_for_it(queue: Queue) -> None:
+    batch = Batch(queue, max_receives=1)
+    left_s = iter([30.0, 0.5])
+    assert batch.answer(queue.records("a", "b"), batch.settling.acknowledge, lambda: next(left_s)) == []
+    assert queue.anew == ["b"]
+    assert queue.depth()["dead"] == batch.buried == 0
+
+
+def test_a_batch_that_sqs_did_not_make_is_refused() -> None:
+    whole = record_of("1", "{}")
+    broken: list[Any] = [{"eventSource": "aws:sqs"}, whole | {"eventSourceARN": None}, whole | {"body": 5}]
+    for record in broken:
+        with pytest.raises(InputError, match="eventSourceARN"):
+            queue_name({"Records": [record]})
+    with pytest.raises(InputError, match="messageId"):
+        queue_name({"Records": [whole, "x"]})
 
 
 def test_a_message_whose_lease_was_lost_is_not_called_done(queue: Queue) -> None:
@@ -143,7 +250,7 @@ def test_what_never_fits_dies_with_that_as_its_reason(queue: Queue) -> None:
 
 
 def test_a_batch_is_told_from_other_events() -> None:
-    batch = {"Records": [{"eventSource": "aws:sqs", "eventSourceARN": ARN}]}
+    batch = {"Records": [record_of("1", "{}")]}
     assert is_batch(batch)
     assert queue_name(batch) == "faceline-photo-queue"
     others: list[Any] = [{"Records": [{"eventSource": "aws:s3"}]}, {"Records": []}, {}, [], None, {"Records": ["x"]}]

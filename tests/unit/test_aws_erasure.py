@@ -322,6 +322,14 @@ def test_a_failed_call_says_lambdas_reason_and_is_made_again(empty: Deployment) 
     assert calls.list() == []
 
 
+def test_a_failed_call_that_nobody_can_parse_is_listed_and_discarded(empty: Deployment) -> None:
+    calls = failed_calls(empty.app)
+    Mailbox(empty.app.clients, f"{calls.name}-dlq").send(Envelope("[" * 100_000), "1")
+    (letter,) = calls.list()
+    assert letter.body == "[" * 100_000
+    assert calls.discard() == 1
+
+
 def test_texts_in_json_in_a_letter_are_read() -> None:
     letter = DeadLetter("1", json.dumps({"inner": json.dumps({"name": "Zo\u00eb"})}), 1, "none", "")
     assert "Zo\u00eb" in [content.text for content in of_letter("q", letter)]

@@ -27,7 +27,7 @@ from faceline.gallery.enrolment import Photo
 from faceline.images import encode_jpeg
 from faceline.loading import image_limits
 from faceline.notices import Notice
-from faceline.ports import ObjectInfo, RecordQuery
+from faceline.ports import Claim, ClaimState, ObjectInfo, RecordQuery
 from faceline.types import Decision, FaceRecord, Frame
 from made import BUCKET, event_of, open_app, photo
 
@@ -168,6 +168,15 @@ def test_a_sweep_leaves_what_another_worker_is_about_to_record(
     index(app, faces, photo(person=ADA), "Ada_1.jpg")
     assert ids(app) == ids(amazon)
     assert len(ids(app)) == 2
+
+
+def test_a_note_that_another_worker_holds_for_ever_is_not_waited_for(
+    app: App, amazon: App, faces: RekognitionFaces, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app.receipts, "claim", lambda *_: Claim(ClaimState.BUSY))
+    with pytest.raises(StorageError, match=r"images/Ada_1\.jpg: another worker holds the note .* clocks agree"):
+        index(app, faces, photo(person=ADA), "Ada_1.jpg")
+    assert ids(amazon) == []
 
 
 def test_a_face_that_somebody_deleted_at_amazon_is_indexed_again(

@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 
 from faceline.aws.clients import Clients
 from faceline.aws.notifier import SnsSender
-from faceline.notices import MATCH_FOUND, Delivery, Notice, NotToldError, TargetGoneError
+from faceline.notices import MATCH_FOUND, Delivery, Notice, NotToldError, TargetGoneError, UnwantedNoticeError
 
 NOTICE = Notice(
     "photo 1",
@@ -128,13 +128,21 @@ def test_a_topic_that_was_deleted_wants_nothing_any_more(clients: Clients) -> No
         SnsSender(clients, topic, "shop").send(DELIVERY)
 
 
+def test_a_sentence_that_is_larger_than_sns_takes_is_never_tried_again(clients: Clients) -> None:
+    topic, url = subscribed(clients)
+    large = replace(NOTICE, text="ö" * 131_072)
+    with pytest.raises(UnwantedNoticeError, match=r"262,2\d\d bytes with attributes, and SNS takes 262,144"):
+        SnsSender(clients, topic, "shop").send(replace(DELIVERY, notice=large))
+    assert told(clients, url) == []
+
+
 @pytest.mark.parametrize("code", ["AuthorizationError", "InternalError", "ThrottledException", "KMSThrottling"])
 def test_other_refusals_are_tried_again_with_their_reason(
     code: str, clients: Clients, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(NotToldError, match=code) as refusal:
         refusing(clients, code, monkeypatch).send(DELIVERY)
-    assert not isinstance(refusal.value, TargetGoneError)
+    assert not isinstance(refusal.value, TargetGoneError | UnwantedNoticeError)
 
 
 def test_an_sns_that_is_not_there_is_tried_again(clients: Clients, monkeypatch: pytest.MonkeyPatch) -> None:

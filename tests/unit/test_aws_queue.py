@@ -4,47 +4,18 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from faceline.aws.clients import Client, Clients
-from faceline.aws.mailbox import Envelope, Mailbox
+from faceline.aws import sent_ids
+from faceline.aws.clients import Clients
+from faceline.aws.mailbox import Envelope, Mailbox, delivery_of
 from faceline.aws.payloads import MAX_BODY_BYTES
 from faceline.aws.queue import SqsQueue
 from faceline.errors import StorageError
 from ministack import environment
-from sqs import Place, made, shared
-
-
-class Killed(BaseException):
-    """No code of ours catches it, as none runs when the process is killed."""
-
-
-class Failing(Clients):
-    """Raises `error` when `verb` of `service` is called, until `error` is None."""
-
-    def __init__(self, clients: Clients, service: str, verb: str, error: BaseException | None) -> None:
-        super().__init__("path")
-        self._clients, self._service, self._verb, self.error = clients, service, verb, error
-
-    def _client(self, service: str) -> Client:
-        client = self._clients._client(service)
-        return _FailingClient(client, self) if service == self._service else client
-
-    def fail(self, verb: str) -> None:
-        if self.error and verb == self._verb:
-            raise self.error
-
-
-class _FailingClient:
-    def __init__(self, client: Client, owner: Failing) -> None:
-        self._client, self._owner = client, owner
-
-    def __getattr__(self, verb: str) -> Any:
-        self._owner.fail(verb)
-        return getattr(self._client, verb)
+from sqs import Failing, Killed, Place, made, payloads, record_of, shared
 
 
 @pytest.fixture(scope="module")
@@ -73,11 +44,6 @@ def fifo(clients: Clients, stores: tuple[str, str]) -> Place:
 @pytest.fixture
 def queue(clients: Clients, place: Place) -> SqsQueue:
     return place.queue(clients)
-
-
-def payloads(clients: Clients, place: Place) -> list[str]:
-    listed = clients.s3.list_objects_v2(Bucket=place.bucket, Prefix=f"queues/{place.name}/")
-    return [each["Key"] for each in listed.get("Contents", ())]
 
 
 @pytest.mark.parametrize("body", ["é" * MAX_BODY_BYTES, "", "nul \x00"], ids=["large", "empty", "control"])
@@ -235,23 +201,69 @@ def test_a_message_that_others_sent_is_known_by_the_id_of_sqs(clients: Clients, 
     assert queue.receive()[0].message_id == sent
 
 
+@pytest.mark.parametrize("kind", ["place", "fifo"])
+def test_a_message_that_is_sent_anew_keeps_all_but_its_count(
+    clients: Clients, request: pytest.FixtureRequest, kind: str
+) -> None:
+    place: Place = request.getfixturevalue(kind)
+    queue = place.queue(clients)
+    body = "x" * (MAX_BODY_BYTES + 1)
+    message_id = queue.send(body, "event-1")
+    for _ in range(2):
+        queue.release(queue.receive()[0])
+    (message,) = queue.receive()
+    assert message.receive_count == 3
+    assert queue.send_anew(message)
+    assert not queue.acknowledge(message)
+    assert queue.send(body, "event-1") == message_id
+    record = record_of(clients, place)
+    assert delivery_of(record).is_repeated
+    again = queue.delivered(record)
+    assert again
+    assert (again.message_id, again.body, again.receive_count) == (message_id, body, 1)
+    assert queue.acknowledge(again)
+    assert (queue.depth()["visible"], payloads(clients, place)) == (0, [])
+    assert queue.send("more", "event-1") != message_id
+
+
+def test_a_letter_of_a_message_that_was_in_hand_when_the_process_ended_says_so(queue: SqsQueue) -> None:
+    queue.send("killer")
+    for _ in range(3):
+        (message,) = queue.receive()
+        queue.begun(message)
+        queue.release(message)
+    assert queue.receive() == []
+    assert "the process ended while it worked on this message" in queue.list()[0].reason
+
+
+@pytest.mark.parametrize("ahead_s", [3600.0, -3600.0])
+def test_a_claim_by_a_clock_that_is_far_off_is_taken_over(clients: Clients, place: Place, ahead_s: float) -> None:
+    other = place.queue(Failing(clients, "sqs", "send_message", Killed()))
+    other.now = lambda: time.time() + ahead_s
+    with pytest.raises(Killed):
+        other.send("one", "event-1")
+    queue = place.queue(clients)
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(queue.send, "one", "event-1").result(60)
+    assert [message.body for message in queue.receive(limit=10)] == ["one"]
+
+
+def test_a_claim_is_taken_over_by_who_has_waited_though_the_clocks_stand_still(
+    clients: Clients, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(Killed):
+        place.queue(Failing(clients, "sqs", "send_message", Killed())).send("one", "event-1")
+    monkeypatch.setattr(sent_ids, "_TAKEN_OVER_AFTER_S", 1.0)
+    queue, now = place.queue(clients), time.time()
+    queue.now = lambda: now
+    queue.send("one", "event-1")
+    assert [message.body for message in queue.receive(limit=10)] == ["one"]
+
+
 def test_the_record_of_a_lambda_event_is_held_and_acknowledged(clients: Clients, place: Place, queue: SqsQueue) -> None:
     message_id = queue.send("x" * (MAX_BODY_BYTES + 1), "event-1")
-    url = clients.sqs.get_queue_url(QueueName=place.name)["QueueUrl"]
-    raw = clients.sqs.receive_message(QueueUrl=url, MessageAttributeNames=["All"])["Messages"][0]
-    attributes = {
-        name: {"stringValue": each["StringValue"], "dataType": "String"}
-        for name, each in raw["MessageAttributes"].items()
-    }
-    record = {
-        "messageId": raw["MessageId"],
-        "receiptHandle": raw["ReceiptHandle"],
-        "body": raw["Body"],
-        "attributes": {"ApproximateReceiveCount": "2", "SentTimestamp": "1545082649183"},
-        "messageAttributes": attributes,
-        "eventSource": "aws:sqs",
-    }
-    message = queue.delivered(record)
+    message = queue.delivered(record_of(clients, place, receive_count=2))
+    assert message
     assert (message.message_id, message.receive_count, len(message.body)) == (message_id, 2, MAX_BODY_BYTES + 1)
     assert queue.extend(message, 60)
     assert queue.acknowledge(message)

@@ -11,7 +11,6 @@ import pytest
 
 from faceline.aws import face_table
 from faceline.aws.consents import DynamoConsents
-from faceline.aws.face_records import DynamoFaceRecords
 from faceline.aws.face_snapshot import from_bytes
 from faceline.aws.snapshots import Snapshots
 from faceline.aws.writing import transact
@@ -21,15 +20,10 @@ from faceline.gallery.collection import Collection
 from faceline.gallery.concealed import concealed
 from faceline.gallery.names import user_id_of
 from faceline.gallery.ports import Crop, FaceQuery, NewFace
-from faceline.similarity import Calibration, Rule, Scorer
+from faceline.similarity import Rule
 from faceline.types import BoundingBox, Embedding, FaceRecord
-from gallery_on_aws import Place, made_place
+from gallery_on_aws import KEY, SCORER, SMALL, STAFF, Place, followed, made_place, people, restored
 from made import MODEL, face, new_face, record, vector
-
-STAFF = "staff"
-KEY = f"collections/{STAFF}.npz"
-SMALL = 3
-SCORER = Scorer(MODEL, Calibration((0.0, 0.5, 1.0), (-0.3, -3.0, -6.0)))
 
 
 class KilledError(BaseException):
@@ -59,21 +53,8 @@ def requests(place: Place) -> Iterator[list[str]]:
         client.meta.events.unregister("before-call", unique_id="requests")
 
 
-def people(numbers: Sequence[int]) -> list[NewFace]:
-    return [new_face(f"face {n}", f"person {n}", vector(n)) for n in numbers]
-
-
 def ids(found: Sequence[FaceRecord]) -> list[str]:
     return [each.face_id for each in found]
-
-
-def followed(records: DynamoFaceRecords, limit: int = 100) -> set[str]:
-    """Who is known to somebody who begins with nothing."""
-    since, known = 0, set[str]()
-    while (changes := records.changes(STAFF, since, limit)).generation != since:
-        known = (known - set(changes.removed)) | {added.face_id for added in changes.added}
-        since = changes.generation
-    return known
 
 
 def killed_after(monkeypatch: pytest.MonkeyPatch, transactions: int) -> None:
@@ -307,7 +288,7 @@ class TestSnapshots:
             if n % 5 == 4:
                 assert followed(place.records(SMALL), limit) == followed(place.records())
         assert followed(place.records(SMALL), limit) == set(ids(records.find(STAFF)))
-        snapshot = place.snapshots(SMALL).read(STAFF).snapshot
+        snapshot = place.snapshots(SMALL).read(STAFF, 100).snapshot
         assert snapshot
         assert len(snapshot) >= 8
         told = {each.face_id: each for each in snapshot.page(0, 100).added}
@@ -318,24 +299,24 @@ class TestSnapshots:
 
     def test_a_snapshot_goes_on_from_the_one_before(self, place: Place, requests: list[str]) -> None:
         place.records().add(STAFF, people(range(20)))
-        first = place.snapshots(SMALL).read(STAFF)
+        first = place.snapshots(SMALL).read(STAFF, 100)
         assert (first.etag, first.snapshot) == (None, None)
         followed(place.records(SMALL))
         place.records().add(STAFF, people(range(20, 40)))
         followed(place.records(SMALL))
-        second = place.snapshots(SMALL).read(STAFF).snapshot
+        second = place.snapshots(SMALL).read(STAFF, 100).snapshot
         assert second
         assert (second.generation, len(second)) == (40, 40)
         requests.clear()
         assert len(followed(place.records(SMALL))) == 40
-        assert requests == ["GetItem", "GetObject", "Query"]
+        assert requests == ["GetItem", "GetObject", "Query", "Query"]
 
     def test_a_face_that_came_again_is_there_once(self, place: Place) -> None:
         records = place.records(SMALL)
         records.add(STAFF, people(range(6)))
         snapshot = place.snapshots(SMALL)
         followed(place.records(SMALL))
-        before = snapshot.read(STAFF).snapshot
+        before = snapshot.read(STAFF, 100).snapshot
         assert before
         records.remove(STAFF, ["face 2"])
         records.add(STAFF, [new_face("face 2", "somebody else", vector(22))])
@@ -356,7 +337,7 @@ class TestSnapshots:
 
         with meanwhile(monkeypatch, others_are_quick):
             assert len(followed(place.records(SMALL))) == 12
-        newer = place.snapshots(SMALL).read(STAFF).snapshot
+        newer = place.snapshots(SMALL).read(STAFF, 100).snapshot
         assert newer
         assert newer.generation == 12
 
@@ -394,7 +375,7 @@ class TestSnapshots:
         place.collections(SMALL).drop(STAFF)
         assert all(len(data) < 100 for data in place.objects().values())
 
-    @pytest.mark.parametrize("damage", [b"", b"no zip", b"PK\x03\x04 and so on"])
+    @pytest.mark.parametrize("damage", [b"", b"no zip", b"faceline faces 2\n and so on"])
     def test_a_damaged_snapshot_is_replaced_from_the_table(
         self, place: Place, caplog: pytest.LogCaptureFixture, damage: bytes
     ) -> None:
@@ -425,6 +406,16 @@ class TestSnapshots:
         monkeypatch.setattr(Snapshots, "write", forbidden)
         assert len(followed(place.records(SMALL))) == 6
         assert "no snapshot of collection staff was written: its role may not" in caplog.text
+
+    def test_a_snapshot_from_before_the_moment_of_a_restore_is_used(self, place: Place, requests: list[str]) -> None:
+        place.records().add(STAFF, people(range(6)))
+        followed(place.records(SMALL))
+        then = place.items()
+        place.records().add(STAFF, people([6]))
+        restored(place, then)
+        requests.clear()
+        assert len(followed(place.records(SMALL))) == 6
+        assert requests == ["GetItem", "GetObject", "Query", "Query"]
 
     def test_a_small_collection_needs_no_snapshot(self, place: Place, requests: list[str]) -> None:
         place.records().add(STAFF, people(range(6)))

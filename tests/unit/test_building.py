@@ -1,12 +1,13 @@
 """What is deployed on AWS, made from wheels that hold nothing: no index is asked."""
 
 import ast
-import hashlib
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
+import tomllib
 import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,11 +18,9 @@ import pytest
 
 import faceline
 from commands import Cli
-from faceline import lambdas
 from faceline.building.archive import UNPACKED_LIMIT_BYTES, check_fits, unpacked_bytes, write_zip
 from faceline.building.baking import bake, bake_known, built_names
 from faceline.building.bytecode import compiler
-from faceline.building.image_context import write_context
 from faceline.building.lambda_zip import Built, build_zip
 from faceline.building.pruning import is_unneeded, prune
 from faceline.building.requirements import HANDLERS, VIDEO, constraints, pinned, requirements
@@ -30,8 +29,7 @@ from faceline.building.target import Arch, Target
 from faceline.building.wheels import unpack_wheels
 from faceline.config import Settings, load
 from faceline.errors import ArtefactError, ModelError, UsageError
-from faceline.models.manifest import Entry, Manifest, Timing
-from faceline.models.weights import model_names
+from small_models import small_models
 
 HERE = Target(f"{sys.version_info.major}.{sys.version_info.minor}")
 NOBODYS = Target("3.99")
@@ -81,13 +79,7 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Index]:
 
 @pytest.fixture(scope="module")
 def models_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A models folder that is complete and small: what is in the files is never looked at here."""
-    folder, entries = tmp_path_factory.mktemp("small-models"), {}
-    for name in model_names():
-        (folder / f"{name}.onnx").write_text(name)
-        entries[name] = Entry(hashlib.sha256(name.encode()).hexdigest(), "0" * 64)
-    Manifest(entries=entries, timing=Timing("this CPU", 2.0, 1.0)).write(folder)
-    return folder
+    return small_models(tmp_path_factory.mktemp("small-models"))
 
 
 @pytest.fixture(scope="module")
@@ -201,6 +193,23 @@ def test_where_no_index_answers_the_error_says_what_pip_says(
 def test_every_requirement_is_one_of_faceline_with_a_tested_version() -> None:
     assert [re.split("[=<>]", line)[0] for line in requirements(video=True)] == [*HANDLERS, *VIDEO]
     assert all("==" in line for line in pinned(video=True))
+
+
+def test_a_wheel_pins_what_a_checkout_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    checkout = Path(faceline.__file__).parents[2]
+    build = tomllib.loads((checkout / "pyproject.toml").read_text())["tool"]["hatch"]["build"]
+    place = build["targets"]["wheel"]["force-include"]["constraints.txt"]
+    here = pinned(video=True)
+    (tmp_path / place).parent.mkdir(parents=True)
+    (tmp_path / place).write_text((checkout / "constraints.txt").read_text())
+    monkeypatch.setattr(faceline, "__file__", str(tmp_path / "faceline/__init__.py"))
+    assert pinned(video=True) == here
+
+
+def test_without_the_tested_versions_nothing_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(faceline, "__file__", str(tmp_path / "src/faceline/__init__.py"))
+    with pytest.raises(ArtefactError, match=r"constraints\.txt.* is not there"):
+        constraints()
 
 
 @pytest.mark.parametrize(
@@ -334,75 +343,34 @@ def test_a_python_that_lambda_does_not_have_is_refused(python: str) -> None:
 
 
 def test_bootstrap_runs_the_interface_client_with_the_zips_packages(built: Built, tmp_path: Path) -> None:
-    root, python = tmp_path / "task", tmp_path / "bin" / f"python{HERE.python}"
+    told = _bootstrap(built, tmp_path, 'echo "$PWD" "$PYTHONPATH" "$@"')
+    root = str(tmp_path / "task")
+    assert told.stdout.split() == [root, root, "-m", "awslambdaric", "faceline.lambdas.notify"]
+
+
+def test_bootstrap_leads_to_its_own_models_whatever_the_function_was_told(built: Built, tmp_path: Path) -> None:
+    told = _bootstrap(built, tmp_path, 'echo "$FACELINE_MODELS_DIR"', FACELINE_MODELS_DIR="/var/task/models")
+    assert told.stdout.strip() == str(tmp_path / "task/models")
+
+
+def test_bootstrap_says_which_python_it_misses(built: Built, tmp_path: Path) -> None:
+    (tmp_path / "dirname").symlink_to(str(shutil.which("dirname")))
+    told = _bootstrap(built, tmp_path, "exit 1", PATH=str(tmp_path))
+    assert told.returncode == 127
+    assert f"bootstrap: there is no python{HERE.python} on PATH={tmp_path}" in told.stderr
+    assert told.stderr.count("\n") == 1
+
+
+def _bootstrap(built: Built, tmp_path: Path, python: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """What the zip's bootstrap does where this script is the one program python3.N on the PATH."""
+    root, program = tmp_path / "task", tmp_path / "bin" / f"python{HERE.python}"
     with zipfile.ZipFile(built.file) as archive:
         archive.extract("bootstrap", root)
-    python.parent.mkdir()
-    python.write_text('#!/bin/sh\necho "$PWD" "$PYTHONPATH" "$@"\n')
-    python.chmod(0o755)
-    environment = {"PATH": f"{python.parent}:/usr/bin:/bin", "_HANDLER": "faceline.lambdas.notify"}
-    told = subprocess.run(["/bin/sh", root / "bootstrap"], env=environment, capture_output=True, text=True, check=True)
-    assert told.stdout.split() == [str(root), str(root), "-m", "awslambdaric", "faceline.lambdas.notify"]
-
-
-@pytest.fixture
-def context(models_dir: Path, tmp_path: Path) -> Path:
-    write_context(tmp_path / "context", settings_of(models_dir), "3.13")
-    return tmp_path / "context"
-
-
-def test_all_that_the_image_copies_is_in_its_context(context: Path) -> None:
-    ignored = (context / ".dockerignore").read_text().split()
-    for words in _instructions(context, "COPY"):
-        for source in [] if words[0].startswith("--from=") else words[:-1]:
-            assert (context / source).exists()
-            assert f"!{source}" in ignored
-    assert ignored[0] == "*"
-
-
-def test_the_image_runs_a_handler_that_there_is_as_nobody(context: Path) -> None:
-    [[command]], [[user]] = (_instructions(context, each) for each in ("CMD", "USER"))
-    module, _, handler = json.loads(command)[0].rpartition(".")
-    assert module == "faceline.lambdas"
-    assert callable(getattr(lambdas, handler))
-    assert user.partition(":")[0] not in ("0", "root")
-    assert not _instructions(context, "HEALTHCHECK")
-
-
-def test_the_image_is_of_one_slim_python(context: Path) -> None:
-    assert _instructions(context, "ARG") == [["PYTHON=3.13"]]
-    assert [words[0] for words in _instructions(context, "FROM")] == ["python:${PYTHON}-slim"] * 2
-
-
-def test_the_images_packages_are_pinned(context: Path) -> None:
-    lines = (context / "requirements.txt").read_text().splitlines()
-    assert [line.partition("==")[0] for line in lines] == [*HANDLERS, *VIDEO]
-
-
-def test_the_images_modules_compile_with_its_command(context: Path) -> None:
-    [compiled] = [words for words in _instructions(context, "RUN") if "compileall" in words]
-    subprocess.run([sys.executable, *compiled[1:]], cwd=context, check=True)
-    assert list((context / "faceline/__pycache__").glob("lambdas.*.pyc"))
-
-
-def _instructions(context: Path, name: str) -> list[list[str]]:
-    lines = (context / "Dockerfile").read_text().splitlines()
-    found = [line.removeprefix(name).strip() for line in lines if line.startswith(f"{name} ")]
-    return [[line] if line.startswith("[") else line.split() for line in found]
-
-
-def test_a_context_is_written_again_in_place(context: Path, models_dir: Path) -> None:
-    (context / "faceline/left_from_before.py").write_text("")
-    names = write_context(context, settings_of(models_dir), "3.13")
-    assert names == sorted(path.name for path in context.iterdir())
-    assert not (context / "faceline/left_from_before.py").exists()
-
-
-def test_a_folder_with_something_else_in_it_is_left_alone(models_dir: Path, tmp_path: Path) -> None:
-    (tmp_path / "thesis.tex").write_text("mine")
-    with pytest.raises(UsageError, match=r"'thesis\.tex' in it"):
-        write_context(tmp_path, settings_of(models_dir), "3.13")
-    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\n{python}\n")
+    program.chmod(0o755)
+    given = {"PATH": f"{program.parent}:/usr/bin:/bin", "_HANDLER": "faceline.lambdas.notify"} | environment
+    return subprocess.run(["/bin/sh", root / "bootstrap"], env=given, capture_output=True, text=True, check=False)
 
 
 @pytest.mark.parametrize(
@@ -415,10 +383,12 @@ def test_a_folder_with_something_else_in_it_is_left_alone(models_dir: Path, tmp_
         (["--zip", "."], "is a folder"),
         (["--context", "file/b"], "Not a directory"),
         (["--zip", "a.zip", "--python", "3.9"], "3.12 or later"),
+        (["--zip", "a.zip", "--video", "--model", "yunet"], "there is no model yunet"),
     ],
 )
 def test_bad_options_are_told(cli: Cli, tmp_path: Path, arguments: Sequence[str], said: str) -> None:
     (tmp_path / "file").write_text("")
     done = cli("build", "lambda", *arguments, "--json")
-    assert done.code == 2
+    assert done.code in (1, 2)
     assert said in json.loads(done.out)["error"]
+    assert "making" not in done.err

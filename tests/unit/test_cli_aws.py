@@ -44,6 +44,20 @@ def test_status_tells_queues_and_collections(there: Deployment, cli: Cli) -> Non
     assert "1 erasure was begun and did not end" in said.err
 
 
+def test_status_calls_each_thing_what_it_is(there: Deployment, cli: Cli) -> None:
+    said = cli("aws", "status")
+    assert f"calls of {there.app.names.recognition}" in said.out
+    assert said.err == "There are no collections yet.\n"
+
+
+def test_a_status_that_no_record_has_is_refused_with_those_that_there_are(there: Deployment, cli: Cli) -> None:
+    for command in (("records",), ("aws", "records")):
+        refused = cli(*command, "--status", "bogus")
+        assert refused.code == 2
+        for status in ("bogus", "matched", "unknown", "ambiguous", "detected", "forgotten", "error"):
+            assert status in refused.err
+
+
 def test_status_says_what_cannot_be_reached_and_tells_the_rest(there: Deployment, cli: Cli) -> None:
     there.app.clients.sqs.delete_queue(QueueUrl=there.made.url(there.app.names.photos))
     done = cli("aws", "status", "--json")

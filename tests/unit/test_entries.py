@@ -201,6 +201,13 @@ def called(recognizer: VideoRecognizer, app: App) -> None:
     recognizer.handle({"bucket_name": app.settings.names.stage, "image_file_name": "party/frames.json"})
 
 
+def test_a_clip_may_have_as_many_frames_as_it_can_have(made_app: App) -> None:
+    recognizer = staged(made_app, [1, 1])
+    asked = replace(recognizer.recognition(), most_frames=2)
+    called(replace(recognizer, recognition=lambda: asked), made_app)
+    assert [entry.error for entry in entries(made_app)] == [None]
+
+
 def test_a_clip_is_listed_once_with_who_appears_when(made_app: App) -> None:
     recognizer = staged(made_app, [0, 1, 1])
     called(recognizer, made_app)

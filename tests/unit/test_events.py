@@ -143,6 +143,21 @@ def test_a_malformed_body_is_refused_with_what_is_wrong(body: str, named: str) -
         from_json(body)
 
 
+@pytest.mark.parametrize("place", [("s3", "bucket", "name"), ("s3", "object", "key"), ("s3", "object", "eTag")])
+def test_half_a_surrogate_pair_in_an_event_that_comes_directly_is_refused(place: tuple[str, str, str]) -> None:
+    document = json.loads(to_json(ObjectCreated("photos", "a.jpg", "etag", 1, "noon")))
+    document["Records"][0][place[0]][place[1]][place[2]] = "a\ud800"
+    with pytest.raises(InputError, match="surrogates"):
+        from_document(document)
+
+
+def test_half_a_surrogate_pair_in_an_event_of_eventbridge_is_refused() -> None:
+    document = json.loads(sample("eventbridge_object_created"))
+    document["detail"]["object"]["key"] = "a\ud800"
+    with pytest.raises(InputError, match="surrogates"):
+        from_document(document)
+
+
 @pytest.mark.parametrize("body", ['{"Records":[{"s3":' + "[" * 60_000, '{"request_id": "\\ud800"}', "x"])
 def test_of_what_cannot_be_read_no_request_id_is_told(body: str) -> None:
     assert request_id_of(body) == ""

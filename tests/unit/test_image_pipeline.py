@@ -1,6 +1,7 @@
 """Workflow 1 without a network's weights: what is written for a photo, where, and that repeating doubles nothing."""
 
 import json
+import logging
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
@@ -10,6 +11,7 @@ import pytest
 
 from faceline.app import App
 from faceline.errors import SettingError
+from faceline.gallery.names import user_id_of
 from faceline.ports import RecordQuery
 from faceline.types import Frame
 from made import BUCKET, MadeAnalyzer, Workflow, event_of, open_app, photo
@@ -328,3 +330,25 @@ class TestPlaces:
             assert [row.person for row in app.records.query(RecordQuery())] == ["Ada"]
             assert [info.key for info in app.objects.list("uploads", "out/")] == ["out/a.json"]
             assert [info.name for info in app.collections.list()] == ["staff"]
+
+
+def test_a_log_says_why_a_photo_is_not_enrolled_and_names_nobody(
+    flow: Workflow, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    flow.process("enroll/Zerlinda.png", photo(person=ADA))
+    caplog.clear()
+    assert flow.process("enroll/Ada.png", photo(person=ADA)) == {"status": "refused", "reason": "duplicate"}
+    told = "".join(str(vars(record)) for record in caplog.records)
+    assert "duplicate" in told
+    assert "Zerlinda" not in told
+
+
+def test_a_label_that_another_ones_user_id_is_spelt_like_is_refused_and_not_tried_again(
+    flow: Workflow, caplog: pytest.LogCaptureFixture
+) -> None:
+    flow.process("enroll/Zerlinda Meier/1.png", photo(person=ADA))
+    caplog.clear()
+    spelt = f"enroll/{user_id_of('Zerlinda Meier')}/1.png"
+    assert flow.process(spelt, photo(person=ADA, salt=1)) == {"status": "refused", "reason": "bad name"}
+    assert "Zerlinda Meier" not in "".join(str(vars(record)) for record in caplog.records)

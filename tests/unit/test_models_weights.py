@@ -101,6 +101,16 @@ def test_files_of_other_importers_are_built_anew(tmp_path: Path, built: list[str
     assert built == ["mtcnn-pnet", "mtcnn-pnet"]
 
 
+def test_where_models_cannot_be_built_the_missing_ones_are_named_and_nothing_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    with pytest.raises(ModelError, match=r"lacks mtcnn-pnet.*without onnx; set FACELINE_MODELS_DIR") as refused:
+        ModelStore(tmp_path / "models").path("mtcnn-pnet")
+    assert str(tmp_path / "models") in str(refused.value)
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_damaged_manifest_is_refused(tmp_path: Path) -> None:
     for damaged in (b"{", b"[]", b'{"importer": "one"}', b"\xff\xfe"):
         (tmp_path / "manifest.json").write_bytes(damaged)

@@ -141,6 +141,24 @@ def test_buckets_are_private_encrypted_and_clean_up_after_broken_uploads(stack: 
         assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
 
 
+def test_queues_and_the_topic_refuse_whoever_comes_without_tls(stack: Stack) -> None:
+    refused: dict[str, set[str]] = {}
+    for kind, places in (("AWS::SQS::QueuePolicy", "Queues"), ("AWS::SNS::TopicPolicy", "Topics")):
+        for policy in stack.of(kind).values():
+            (denied,) = (each for each in policy["PolicyDocument"]["Statement"] if each["Effect"] == "Deny")
+            assert denied["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+            assert denied["Principal"] == "*"
+            refused |= {
+                place: {*denied["Action"]} if kind.endswith("TopicPolicy") else {denied["Action"]}
+                for place in policy[places]
+            }
+    queues = {each["QueueName"]: {"sqs:*"} for each in stack.of("AWS::SQS::Queue").values()}
+    assert refused == queues | {stack.arn("Topic"): {"sns:Publish", "sns:Subscribe"}}
+    emulated = Stack(EndpointUrl="http://127.0.0.1:4566")
+    policies = [*emulated.of("AWS::SQS::QueuePolicy").values(), *emulated.of("AWS::SNS::TopicPolicy").values()]
+    assert {each["Effect"] for policy in policies for each in policy["PolicyDocument"]["Statement"]} == {"Allow"}
+
+
 def test_uploads_and_results_end_after_the_days_that_are_kept_and_enrolled_photos_do_not(stack: Stack) -> None:
     ending = {
         f"{each['BucketName']}/{rule['Prefix']}": rule["ExpirationInDays"]

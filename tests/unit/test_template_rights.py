@@ -80,8 +80,10 @@ def receiving(stack: Stack) -> Iterator[tuple[str, list[str]]]:
 
 def test_only_the_bucket_of_this_account_may_send_to_a_queue(stack: Stack) -> None:
     senders = dict(receiving(stack))
-    for policy in stack.of("AWS::SQS::QueuePolicy").values():
-        (statement,) = policy["PolicyDocument"]["Statement"]
+    policies = [each["PolicyDocument"]["Statement"] for each in stack.of("AWS::SQS::QueuePolicy").values()]
+    allowing = [each for statements in policies for each in statements if each["Effect"] == "Allow"]
+    assert {each["Resource"] for each in allowing} == senders.keys()
+    for statement in allowing:
         assert statement["Principal"] == {"Service": "s3.amazonaws.com"}
         assert statement["Condition"]["StringEquals"] == {"aws:SourceAccount": "0" * 12}
         from_buckets = listed(statement["Condition"]["ArnEquals"]["aws:SourceArn"])
@@ -107,10 +109,12 @@ def starts(stack: Stack) -> dict[str, set[str]]:
 def effects(stack: Stack) -> dict[str, set[str]]:
     """Of every function, the ARNs where it may leave something that could start another."""
     leaving = {"s3:PutObject", "sqs:SendMessage", "lambda:InvokeFunction", "sns:Publish"}
-    bounded = "WaitLonger"  # a notice has so many tries, each of which its message may be sent again for
+    # A notice has so many tries, each of which its message may be sent again for; a message is sent anew only when
+    # another one ends, or is begun for the first time.
+    bounded = ("WaitLonger", "SendAnew")
     found: dict[str, set[str]] = {name: set() for name in stack.of("AWS::Lambda::Function")}
     for name, statement in statements(stack):
-        if leaving & set(listed(statement["Action"])) and statement["Sid"] != bounded:
+        if leaving & set(listed(statement["Action"])) and statement["Sid"] not in bounded:
             found[name] |= set(listed(statement["Resource"]))
     return found
 

@@ -13,7 +13,16 @@ from faceline.local.database import Database
 from faceline.local.outbox import SqliteOutbox
 from faceline.local.queue import SqliteQueue
 from faceline.local.schema import STATE
-from faceline.notices import MATCH_FOUND, Delivery, Notice, NotToldError, Route, Sender, message_id_of
+from faceline.notices import (
+    MATCH_FOUND,
+    Delivery,
+    Notice,
+    NotToldError,
+    Route,
+    Sender,
+    UnwantedNoticeError,
+    message_id_of,
+)
 from faceline.pipelines.notifying import Deliverer
 from faceline.ports import Message
 from faceline.targets import Target
@@ -32,15 +41,16 @@ class Outbox(SqliteOutbox):
 
 @dataclass
 class Told:
-    """refusals: how often the target does not take it before it does."""
+    """refusals: how often the target does not take it before it does. refusal: how it says so."""
 
     refusals: int = 0
     count: int = 0
+    refusal: type[NotToldError] = NotToldError
 
     def send(self, delivery: Delivery) -> None:
         if self.refusals:
             self.refusals -= 1
-            raise NotToldError("away")
+            raise self.refusal("away")
         self.count += 1
 
     def idle(self) -> None:
@@ -166,3 +176,13 @@ def test_a_message_says_the_notice_and_nothing_of_it(place: Place) -> None:
     document = json.loads(place.received().body)
     assert document["notice"] == message_id_of(NOTICE.notice_id)
     assert document.keys() == {"notice", "request_id"}
+
+
+def test_a_notice_that_a_target_will_never_take_is_dead_at_once_with_the_reason(place: Place) -> None:
+    place.put()
+    place.told.refusals, place.told.refusal = 9, UnwantedNoticeError
+    place.waking().take(place.queue, place.received())
+    (told,) = place.outbox.dead()
+    ((state,),) = [told.deliveries]
+    assert (state.tries, state.reason) == (1, "away")
+    assert place.queue.depth() == {"visible": 0, "in_flight": 0, "dead": 0}

@@ -34,6 +34,8 @@ class Arrivals:
 
     def handle(self, event: ObjectCreated) -> dict[str, Any]:
         """The event's result: computed now, or stored by whoever handled it before. Raises BusyError."""
+        if event.key.endswith("/"):
+            return {"status": "ignored", "reason": "the key ends in /, as the folders do that S3's console creates"}
         receipted = Receipted(self.receipts, partial(_kept, self.handler), self.lease_s)
         result = receipted.handle(event)
         if not is_later(event.sequencer, str(result.get(_SEQUENCER, ""))):

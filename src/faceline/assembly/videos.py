@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from faceline.assembly.stores import AnalyzerOf, CollectionOf, Stores
-from faceline.config import Names
+from faceline.config import Names, Settings
 from faceline.engine.align import TEMPLATES
 from faceline.engines import Engines
 from faceline.errors import InputError, NotFoundError, SettingError
@@ -138,13 +138,25 @@ class VideoWork:
     def _recognition(self) -> Recognition:
         s, name = self._settings, self.collection_name()
         return Recognition(
-            self._collection(name), self._analyzer(name), wanted(s), image_limits(s), s.nearest_wins, worker_count(s)
+            self._collection(name),
+            self._analyzer(name),
+            wanted(s),
+            image_limits(s),
+            s.nearest_wins,
+            worker_count(s),
+            _most_frames(s),
         )
 
 
 def _size(text: str) -> tuple[int, int] | None:
     width, _, height = text.partition("x")
     return (int(width), int(height)) if text else None
+
+
+def _most_frames(settings: Settings) -> int:
+    """That are sampled of a clip of the greatest length."""
+    sampled = int(settings.max_video_s * settings.video_per_second) + 1
+    return min(sampled, settings.video_most_frames or sampled)
 
 
 def _checked(names: Names, photos: str) -> Names:

@@ -9,10 +9,14 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Protocol
 
+from faceline.aws.mailbox import delivery_of
+from faceline.errors import InputError
 from faceline.ports import DeadLetter, Message, WorkQueue
 
 _LEAST_S = 1.0  # what is left of an invocation for its answer
+_RECORD = ("messageId", "receiptHandle", "body", "eventSourceARN")
 _NO_TIME = "not begun: the messages before it took the function's time; lower the batch size, or raise the timeout"
+_NOT_ALONE = "not begun: it was delivered before, and such messages are worked on one at a time"
 
 _log = logging.getLogger("faceline.aws.batch")
 
@@ -23,8 +27,16 @@ Record = Mapping[str, Any]
 class Delivered(WorkQueue, Protocol):
     """A queue whose messages Lambda receives."""
 
-    def delivered(self, record: Record) -> Message:
-        """The message of an event's record. Raises StorageError when its body cannot be read."""
+    def delivered(self, record: Record) -> Message | None:
+        """The message of an event's record; None, and it is buried, when its body is gone."""
+        ...
+
+    def begun(self, message: Message) -> None:
+        """Notes, for a dead letter's reason, that the message is in hand, until it is given back for another."""
+        ...
+
+    def send_anew(self, message: Message) -> bool:
+        """Gives the message back with a fresh receive count; False when the lease was lost."""
         ...
 
 
@@ -36,7 +48,10 @@ def is_batch(event: Any) -> bool:
 
 
 def queue_name(event: Mapping[str, Any]) -> str:
-    """Of the queue that a batch comes of: a mapping has one."""
+    """Of the queue that a batch comes of: a mapping has one. Raises InputError for what is no such batch."""
+    for record in event["Records"]:
+        if not isinstance(record, Mapping) or not all(isinstance(record.get(name), str) for name in _RECORD):
+            raise InputError(f"a record of the batch lacks one of {', '.join(_RECORD)}; expected an event of SQS")
     return str(event["Records"][0]["eventSourceARN"]).rpartition(":")[2]
 
 
@@ -51,11 +66,17 @@ class Settling:
         self._queue, self._max_receives, self._buried = queue, max_receives, buried
         self._settled: set[str] = set()
 
-    def delivered(self, record: Record) -> Message:
-        return self._queue.delivered(record)
+    def delivered(self, record: Record) -> Message | None:
+        message = self._queue.delivered(record)
+        if message is None:
+            self._buried()
+        return message
+
+    def begun(self, message: Message) -> None:
+        self._queue.begun(message)
 
     def is_settled(self, message: Message) -> bool:
-        """Whether it was acknowledged or buried."""
+        """Whether it was acknowledged, buried or sent anew."""
         return message.lease in self._settled
 
     def acknowledge(self, message: Message) -> bool:
@@ -72,6 +93,15 @@ class Settling:
             return self._queue.release(message, delay_s, reason)
         _log.error("message buried", extra={"message_id": message.message_id, "reason": reason})
         return self.bury(message, reason)
+
+    def give_back(self, message: Message) -> bool:
+        """One that was not begun: it does not die of that."""
+        if message.receive_count < self._max_receives:
+            return self._queue.release(message)
+        return self.send_anew(message)
+
+    def send_anew(self, message: Message) -> bool:
+        return self._settle(message, self._queue.send_anew(message))
 
     def extend(self, message: Message, lease_s: float) -> bool:
         return self._queue.extend(message, lease_s)
@@ -105,22 +135,34 @@ def answered(
 ) -> dict[str, list[dict[str, str]]]:
     """Takes the messages in turn; `{"batchItemFailures": [{"itemIdentifier"}]}` names those that are not settled.
 
+    A message that was delivered before may be what killed the process then. It is taken after all that are new, and
+    only one of them: the others are given back first, so that it cannot take them with it.
+
     A message for which not as much time is left as the longest before it took is given back at once: killed half way,
     it would be hidden until its lease ends. left_s: of the invocation, in seconds.
     """
-    longest_s, failed = 0.0, []
-    for record in records:
+    new = [record for record in records if not delivery_of(record).is_repeated]
+    repeated = [record for record in records if delivery_of(record).is_repeated]
+    # So that each sending anew is paid for by the end of another message, and there are not endlessly many.
+    repeated.sort(key=lambda record: delivery_of(record).receive_count, reverse=True)
+    give_back = partial(_give_back, queue, _NOT_ALONE)
+    failed = [record for record in repeated[1:] if not _is_settled(queue, record, give_back)]
+    longest_s = 0.0
+    for record in [*new, *repeated[:1]]:
         started = time.perf_counter()
+        begin = partial(_begin, queue, take) if record in repeated else take
         timely = left_s() >= longest_s + _LEAST_S
-        if not _is_settled(queue, record, take if timely else partial(_give_back, queue)):
-            failed.append({"itemIdentifier": str(record["messageId"])})
+        if not _is_settled(queue, record, begin if timely else partial(_refuse, queue, longest_s)):
+            failed.append(record)
         longest_s = max(longest_s, time.perf_counter() - started)
-    return {"batchItemFailures": failed}
+    return {"batchItemFailures": [{"itemIdentifier": str(each["messageId"])} for each in failed]}
 
 
 def _is_settled(queue: Settling, record: Record, take: Take) -> bool:
     try:
         message = queue.delivered(record)
+        if message is None:
+            return True
         take(message)
     except Exception:  # noqa: BLE001 (the queue could not be reached; the others of the batch must get their turn)
         _log.exception("the message cannot be settled", extra={"message_id": record["messageId"]})
@@ -128,6 +170,20 @@ def _is_settled(queue: Settling, record: Record, take: Take) -> bool:
     return queue.is_settled(message)
 
 
-def _give_back(queue: Settling, message: Message) -> None:
-    queue.release(message, 0.0, _NO_TIME)
-    _log.warning("message given back", extra={"message_id": message.message_id, "reason": _NO_TIME})
+def _begin(queue: Settling, take: Take, message: Message) -> None:
+    """Of one that was delivered before: new ones are not worth a write each."""
+    queue.begun(message)
+    take(message)
+
+
+def _refuse(queue: Settling, before_s: float, message: Message) -> None:
+    """before_s: what the longest message before took; 0: there was none, so that this one will fit no other time."""
+    if before_s:
+        _give_back(queue, _NO_TIME, message)
+    else:
+        queue.release(message, 0.0, _NO_TIME)
+
+
+def _give_back(queue: Settling, reason: str, message: Message) -> None:
+    queue.give_back(message)
+    _log.warning("message given back", extra={"message_id": message.message_id, "reason": reason})

@@ -20,7 +20,7 @@ from faceline.ports import DeadLetter, ObjectInfo, ObjectStore
 _MAX_BYTES = 200_000_000
 _PICTURES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".heic", ".heif", ".avif"}
 _CLIPS = {".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v", ".mpg", ".mpeg", ".ts", ".3gp", ".wmv", ".flv"}
-_SNAPSHOT = ".npz"
+_SNAPSHOT = ".faces"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,11 @@
 """The dead letters of a queue in SQS: what lies in its dead-letter queue, whether SQS or a worker put it there."""
 
+import math
 import re
-from collections.abc import Callable, Generator, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
-from itertools import islice
 
 from faceline.aws.mailbox import MAX_AT_ONCE, Delivery, Envelope, Mailbox
 from faceline.aws.payloads import LostPayloadError, Payloads
@@ -13,7 +13,8 @@ from faceline.aws.sent_ids import SentIds
 from faceline.errors import NotFoundError
 from faceline.ports import DeadLetter
 
-_HIDDEN_S = 30.0
+_LOOKED_AT_S = 30.0
+_TAKEN_S = 600.0
 _LOOKED_AT = 10_000
 _REASON_LENGTH = 1000
 _CONTROL = re.compile("[\\x00-\\x1f\\ud800-\\udfff\\ufffe\\uffff]")
@@ -21,7 +22,8 @@ Letters = list[DeadLetter]  # within the class, `list` is a verb
 
 
 class SqsDeadLetters:
-    """box: the dead-letter queue, which is read by receiving: what is looked at is hidden meanwhile, for 30 s at most.
+    """box: the dead-letter queue, which is read by receiving: what is looked at is hidden meanwhile, for 30 s at
+    most, and what is sent again or discarded for 10 minutes.
 
     A message that SQS moved here of itself has no time of death: it counts as dead since it was sent.
     """
@@ -36,8 +38,8 @@ class SqsDeadLetters:
 
     def list(self, limit: int = 100, after: str | None = None) -> Letters:
         """Of the first 10,000 that SQS gives."""
-        with closing(self._each()) as each:
-            letters = {letter.message_id: letter for letter in islice(each, _LOOKED_AT)}
+        with self._received(_LOOKED_AT_S, _LOOKED_AT) as received:
+            letters = {letter.message_id: letter for letter in received}
         found = sorted(letters.values(), key=_age)
         start = 0 if after is None else self._place_of(after, found) + 1
         return [self._letter(each) for each in found[start : start + limit]]
@@ -63,18 +65,21 @@ class SqsDeadLetters:
 
         def clean(letter: Delivery) -> None:
             if letter.envelope.payload:
-                self._payloads.delete(letter.envelope.payload)
+                self._payloads.delete(letter.envelope.payload, letter.message_id)
 
         return self._take(message_ids, forget, clean)
 
     def _take(
         self, message_ids: Sequence[str] | None, before: Callable[[Delivery], None], after: Callable[[Delivery], None]
     ) -> int:
-        """Removes the named (or all) letters, each between the two calls; of one that is here twice, both."""
+        """Removes the named (or all) letters, each between the two calls; of one that is here twice, both.
+
+        All are received first: a letter that comes later may be of a message that was sent again here, and died again.
+        """
         if message_ids is not None and not message_ids:
             return 0
         wanted, taken = None if message_ids is None else set(message_ids), set[str]()
-        with closing(self._each()) as letters:
+        with self._received(_TAKEN_S) as letters:
             for letter in letters:
                 if wanted is not None and letter.message_id not in wanted:
                     continue
@@ -85,25 +90,27 @@ class SqsDeadLetters:
                 after(letter)
         return len(taken)
 
-    def _each(self) -> Generator[Delivery, None, None]:
+    @contextmanager
+    def _received(self, hidden_s: float, limit: float = math.inf) -> Iterator[Sequence[Delivery]]:
         """Every letter once; those that are still there at the end are shown again."""
-        known, handles = set[str](), list[str]()
+        found, known = dict[str, Delivery](), -1
         try:
-            # Waiting asks all of SQS's servers, so that none is missed.
-            while fresh := [
-                each for each in self._box.receive(MAX_AT_ONCE, _HIDDEN_S, wait_s=1.0) if each.sqs_id not in known
-            ]:
-                known.update(each.sqs_id for each in fresh)
-                handles += [each.handle for each in fresh]
-                yield from fresh
+            while known < len(found) < limit:
+                known = len(found)
+                # Waiting asks all of SQS's servers, so that none is missed.
+                found |= {each.sqs_id: each for each in self._box.receive(MAX_AT_ONCE, hidden_s, wait_s=1.0)}
+            yield tuple(found.values())
         finally:
-            self._box.show(handles)
+            self._box.show([each.handle for each in found.values()])
 
     def _letter(self, found: Delivery) -> DeadLetter:
         died_at = datetime.fromtimestamp(_age(found) / 1000, UTC).isoformat(timespec="milliseconds")
         received = int(found.envelope.received or self._max_receives)
         reason = found.envelope.reason or found.error or self._worn_out(found.message_id)
-        return DeadLetter(found.message_id, self._body(found.envelope), received, reason, died_at)
+        body, unread = self._body(found.envelope)
+        if unread not in reason:
+            reason = f"{reason}; {unread}"
+        return DeadLetter(found.message_id, body, received, reason, died_at)
 
     def _worn_out(self, message_id: str) -> str:
         last = self._sent.noted(message_id)
@@ -112,14 +119,14 @@ class SqsDeadLetters:
             f"; the last error: {last}" if last else ""
         )
 
-    def _body(self, envelope: Envelope) -> str:
-        """Where the payload is gone, the pointer to it."""
+    def _body(self, envelope: Envelope) -> tuple[str, str]:
+        """The body, and why it is only the pointer to it."""
         if not envelope.payload:
-            return envelope.body
+            return envelope.body, ""
         try:
-            return self._payloads.read(envelope.payload)
-        except LostPayloadError:
-            return envelope.body
+            return self._payloads.read(envelope.payload), ""
+        except LostPayloadError as error:
+            return envelope.body, str(error)
 
     def _place_of(self, message_id: str, found: Sequence[Delivery]) -> int:
         for place, letter in enumerate(found):

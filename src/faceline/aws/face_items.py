@@ -1,14 +1,17 @@
 """Face records as items of the state table, and their keys.
 
 An item has what FaceRecord has in `face` (JSON) and the embedding in `vector` (little-endian float32). `person`,
-`label` and `image_id` stand by themselves once more, shortened to what an index can have as its key. Crops are items of
-other partitions, so that a collection has more room for faces:
+`label` and `image_id` stand by themselves once more, shortened to what an index can have as its key. `mark` is drawn
+for each change: two tables may both have a generation, but not with the same mark. Crops are items of other partitions,
+so that a collection has more room for faces:
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/LSI.html#LSI.ItemCollections.SizeLimit
 """
 
 import hashlib
 import json
+import secrets
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -21,6 +24,7 @@ FACE, GONE, NAME, USER, META = "face#", "gone#", "name#", "user#", "meta"
 _PART_BYTES = 350_000  # of a crop: an item may have 400 KB
 _MAX_CROP_BYTES = 3_000_000  # a transaction may have 4 MB
 _KEY_BYTES = 1000  # a sort key may have 1,024
+_TEXTS = ("image_id", "person", "label", "source", "model", "created_at")
 
 
 def partition(collection: str) -> str:
@@ -65,6 +69,7 @@ def face_item(collection: str, number: int, face: NewFace) -> Item:
         "sk": key,
         "generation": number,
         "position": number,
+        "mark": new_mark(),
         "person": None if record.person is None else index_key(record.person),
         "label": None if record.external_image_id is None else index_key(record.external_image_id),
         "image_id": index_key(record.image_id),
@@ -73,6 +78,15 @@ def face_item(collection: str, number: int, face: NewFace) -> Item:
         "vector": np.ascontiguousarray(record.embedding.values, dtype="<f4").tobytes(),
     }
     return to_item(values)
+
+
+def new_mark() -> str:
+    return secrets.token_hex(8)
+
+
+def mark_of(item: Item) -> str:
+    """Of a face, or of what stays of one; empty where it was written without."""
+    return str(item.get("mark", {}).get("S", ""))
 
 
 def body_of(record: FaceRecord) -> str:
@@ -103,7 +117,7 @@ def record_of(item: Item) -> FaceRecord:
 def face_record(body: str | bytes, vector: bytes) -> FaceRecord:
     """body: as of `body_of`. vector: little-endian float32. Raises StorageError for a damaged one."""
     try:
-        said = json.loads(body)
+        said = _checked(json.loads(body))
         brightness, sharpness, size_px, reasons = said["quality"]
         return FaceRecord(
             face_id=said["face_id"],
@@ -119,8 +133,15 @@ def face_record(body: str | bytes, vector: bytes) -> FaceRecord:
             created_at=said["created_at"],
             image_size=None if said["image_size"] is None else (said["image_size"][0], said["image_size"][1]),
         )
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, IndexError, RecursionError) as error:
         raise StorageError(f"a face record is damaged ({error}): {body[:80]!r}; restore the table") from error
+
+
+def _checked(said: dict[str, Any]) -> dict[str, Any]:
+    """Raises ValueError where something else stands for a text: it would be a key of what is kept in memory."""
+    if not isinstance(said["face_id"], str) or not all(isinstance(said[name], str | None) for name in _TEXTS):
+        raise ValueError("what should be a text is none")
+    return said
 
 
 def crop_items(collection: str, face: NewFace) -> list[Item]:

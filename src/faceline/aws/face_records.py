@@ -6,8 +6,7 @@ from itertools import islice
 
 from faceline.aws.clients import Clients
 from faceline.aws.face_items import GONE, crop_of, crop_partition, face_key, index_key, partition, record_of
-from faceline.aws.face_reading import Beginnings
-from faceline.aws.face_snapshot import changes_of
+from faceline.aws.face_reading import Reading
 from faceline.aws.face_steps import Names, Step, check_models, check_quota
 from faceline.aws.face_table import Change, FaceTable, Meta
 from faceline.aws.items import MAX_ACTIONS, Item, to_item
@@ -35,7 +34,7 @@ class DynamoFaceRecords:
     def __init__(self, clients: Clients, table: str, snapshots: Snapshots) -> None:
         self._table = FaceTable(clients, table)
         self._snapshots = snapshots
-        self._beginnings = Beginnings(self._table, snapshots)
+        self._reading = Reading(self._table, snapshots)
 
     def add(self, collection: str, faces: Sequence[NewFace], limit: int | None = None) -> dict[str, FaceRecord]:
         """Raises ConflictError too, when a new person's user id would be another person's."""
@@ -62,7 +61,7 @@ class DynamoFaceRecords:
             removing = _Removing(self._table, collection, ids[done : done + MAX_ACTIONS], of_nobody)
             taken, removed, generation = self._table.change(collection, removing.planned)
             done, count = done + taken, count + removed
-        self._beginnings.forget(collection)
+        self._reading.forget(collection)
         if count:
             self._snapshots.clear(collection, generation)
         elif ids:
@@ -74,10 +73,7 @@ class DynamoFaceRecords:
         return sum(self._conceal(collection, gone.face_ids) for collection in gone.collections)
 
     def changes(self, collection: str, since: int, limit: int) -> Changes:
-        beginning = self._beginnings.at(collection, since)
-        if beginning:
-            return beginning.page(since, limit)
-        return changes_of(self._table.after(collection, "by_generation", "generation", since), since, limit)
+        return self._reading.changes(collection, since, limit)
 
     def find(
         self,

@@ -14,6 +14,7 @@ from faceline.aws.face_items import (
     face_item,
     gone_key,
     name_key,
+    new_mark,
     record_of,
     user_key,
 )
@@ -154,7 +155,9 @@ class Step:
 
 def tombstone(collection: str, generation: int, face_id: str) -> Item:
     """What stays of a removed face, for those who have it in memory."""
-    return key_of(collection, gone_key(generation)) | to_item({"generation": generation, "gone": face_id})
+    return key_of(collection, gone_key(generation)) | to_item(
+        {"generation": generation, "mark": new_mark(), "gone": face_id}
+    )
 
 
 def check_models(collection: str, model: str, faces: Iterable[NewFace]) -> None:

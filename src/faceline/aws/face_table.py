@@ -113,7 +113,7 @@ class FaceTable:
         keys = dict.fromkeys(key for key in map(face_key, face_ids) if key)
         return self.items(key_of(collection, key) for key in keys)
 
-    def equal(self, collection: str, index: str, attribute: str, value: str) -> Iterator[Item]:
+    def equal(self, collection: str, index: str, attribute: str, value: str | int) -> Iterator[Item]:
         """Items whose attribute is this."""
         return self.query(partition(collection), "#key = :value", (attribute, value), index)
 

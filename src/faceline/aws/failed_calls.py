@@ -3,7 +3,6 @@
 https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -12,6 +11,7 @@ from typing import Any
 from faceline.aws.functions import Functions
 from faceline.aws.mailbox import Mailbox
 from faceline.aws.queue import SqsQueue
+from faceline.documents import parsed
 from faceline.ports import DeadLetter
 
 _MOST = 10_000
@@ -65,7 +65,7 @@ def _call(body: str) -> Mapping[str, Any]:
 
 def _document(body: str) -> Mapping[str, Any]:
     with suppress(ValueError):
-        document = json.loads(body)
+        document = parsed(body)
         if isinstance(document, Mapping):
             return document
     return {}

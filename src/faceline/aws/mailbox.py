@@ -4,6 +4,7 @@ https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_Operat
 """
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -25,21 +26,34 @@ _COUNTS = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible
 class Envelope:
     """What is sent. All but the body are message attributes, and absent where others sent the message, such as S3.
 
+    Others may send attributes of these names, too: what cannot be ours counts as absent.
+
     message_id: ours; it stays the same when the message dies and is sent again, as SQS's own does not. sent: the state
-    table's key of the deduplication id. payload: the work bucket's key of the body that was too large. reason, received
-    and died_at: of a dead letter; times are Unix milliseconds.
+    table's key of the deduplication id. payload: the work bucket's key of the body that was too large. anew: `yes` when
+    it was received before and sent anew, unbegun. reason, received and died_at: of a dead letter; times are Unix
+    milliseconds.
     """
 
     body: str
     message_id: str = ""
     sent: str = ""
     payload: str = ""
+    anew: str = ""
     reason: str = ""
     received: str = ""
     died_at: str = ""
 
 
 _NAMES = {name: f"faceline-{name.replace('_', '-')}" for name in Envelope.__slots__ if name != "body"}
+_OURS = {
+    "message_id": re.compile("[A-Za-z0-9_-]{1,128}"),  # as a FIFO queue takes them for groups
+    "sent": re.compile("sent#[0-9a-f]{64}"),
+    "payload": re.compile(".{1,1024}", re.DOTALL),
+    "anew": re.compile("yes"),
+    "reason": re.compile(".{1,1000}", re.DOTALL),
+    "received": re.compile("[0-9]{1,9}"),
+    "died_at": re.compile("[0-9]{1,14}"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +70,11 @@ class Delivery:
     @property
     def message_id(self) -> str:
         return self.envelope.message_id or self.sqs_id
+
+    @property
+    def is_repeated(self) -> bool:
+        """Whether it was delivered before."""
+        return self.receive_count > 1 or bool(self.envelope.anew)
 
 
 def delivery_of(record: Mapping[str, Any]) -> Delivery:
@@ -174,6 +193,10 @@ def _received(message: Mapping[str, Any]) -> Delivery:
 
 
 def _delivery(sqs_id: str, handle: str, body: str, given: Mapping[str, str], system: Mapping[str, str]) -> Delivery:
-    envelope = Envelope(body, **{name: given.get(label, "") for name, label in _NAMES.items()})
+    envelope = Envelope(body, **{name: _own(name, given.get(label, "")) for name, label in _NAMES.items()})
     received, sent = int(system.get("ApproximateReceiveCount", 1)), int(system.get("SentTimestamp", 0))
     return Delivery(envelope, sqs_id, handle, received, sent, given.get("ErrorMessage", ""))
+
+
+def _own(name: str, value: str) -> str:
+    return value if _OURS[name].fullmatch(value) else ""

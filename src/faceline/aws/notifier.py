@@ -6,7 +6,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from faceline.aws.clients import Clients, code_of
-from faceline.notices import Delivery, NotToldError, TargetGoneError
+from faceline.notices import Delivery, NotToldError, TargetGoneError, UnwantedNoticeError
 
 _MAX_BYTES = 256 * 1024  # of text and attributes, https://docs.aws.amazon.com/general/latest/gr/sns.html
 _GONE = ("NotFound", "NotFoundException", "TopicNotFound")
@@ -31,14 +31,17 @@ class SnsSender:
         self._clients, self._topic_arn, self._installation = clients, topic_arn, installation
 
     def send(self, delivery: Delivery) -> None:
-        kind = delivery.notice.kind
+        kind, attributes = delivery.notice.kind, self._attributes(delivery)
+        size = _size(delivery.notice.text, attributes)
+        if size > _MAX_BYTES:
+            raise UnwantedNoticeError(f"its text has {size:,} bytes with attributes, and SNS takes {_MAX_BYTES:,}")
         fifo = {"MessageDeduplicationId": delivery.message_id, "MessageGroupId": kind}
         try:
             self._clients.sns.publish(
                 TopicArn=self._topic_arn,
                 Message=delivery.notice.text,
                 Subject=f"faceline: {kind.replace('.', ' ')}"[:_MAX_SUBJECT],
-                MessageAttributes=self._attributes(delivery),
+                MessageAttributes=attributes,
                 **(fifo if self._topic_arn.endswith(".fifo") else {}),
             )
         except ClientError as error:

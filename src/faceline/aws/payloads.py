@@ -8,7 +8,7 @@ import re
 
 from faceline.aws.clients import Clients
 from faceline.aws.objects import S3Objects
-from faceline.errors import NotFoundError, StorageError
+from faceline.errors import InputError, NotFoundError, StorageError
 
 MAX_BODY_BYTES = 200_000  # SQS takes 256 KiB with the attributes, and so does Lambda of one record
 _MAX_PAYLOAD_BYTES = 1 << 30
@@ -17,7 +17,7 @@ _TAKEN = re.compile("[\\t\\n\\r -\\ud7ff\\ue000-\\ufffd\\U00010000-\\U0010ffff]+
 
 
 class LostPayloadError(StorageError):
-    """The body of a message is not where the message says that it is."""
+    """The body of a message is not where the message says that it is, or is no text."""
 
 
 class Payloads:
@@ -40,14 +40,17 @@ class Payloads:
         return json.dumps({"body_is_at": f"s3://{self._bucket}/{key}"})
 
     def read(self, key: str) -> str:
-        """Raises LostPayloadError when the key is none of this queue's or its object is gone."""
+        """Raises LostPayloadError when the key is none of this queue's, or its object is gone, no text or too large."""
         if not key.startswith(self._folder):
-            raise LostPayloadError(f"a message has its body at {key!r}, where no body of its queue is; discard it")
+            raise LostPayloadError(f"a message has its body at {key!a}, where no body of its queue is; discard it")
         try:
             return self._objects.get(self._bucket, key, _MAX_PAYLOAD_BYTES)[1].decode()
         except NotFoundError as error:
             raise LostPayloadError(f"a message's body is gone from {self._bucket}/{key}; discard it") from error
+        except (InputError, UnicodeDecodeError) as error:
+            raise LostPayloadError(f"a message's body at {key!a} cannot be read ({error}); discard it") from error
 
-    def delete(self, key: str) -> None:
-        if key.startswith(self._folder):
+    def delete(self, key: str, message_id: str) -> None:
+        """Only the body of this message: what others sent may name another's."""
+        if key == f"{self._folder}{message_id}":
             self._objects.delete(self._bucket, key)

@@ -19,7 +19,8 @@ from faceline.aws.payloads import LostPayloadError, Payloads
 from faceline.aws.sent_ids import SentIds
 from faceline.ports import Message
 
-_BURYING_S = 60.0
+_MOVING_S = 60.0
+_IN_HAND = "the process ended while it worked on this message: out of memory, out of time, or stopped from outside"
 _log = logging.getLogger("faceline.aws.queue")
 Messages = list[Message]  # within the class, `list` is a verb
 
@@ -83,13 +84,17 @@ class SqsQueue:
                 break
         return messages
 
-    def delivered(self, record: Mapping[str, Any]) -> Message:
+    def delivered(self, record: Mapping[str, Any]) -> Message | None:
         """The message of a record of a Lambda event, leased for the queue's visibility timeout.
 
-        Raises StorageError when its body lay in the work bucket and is gone.
+        None, and it is buried, when its body lay in the work bucket and is gone.
         https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html
         """
-        return self._message(delivery_of(record), self.now() + self._box.hidden_s)
+        return next(iter(self._readable(delivery_of(record), self.now() + self._box.hidden_s)), None)
+
+    def begun(self, message: Message) -> None:
+        """Notes that it is in hand, for its dead letter, should nobody be left to say why it died."""
+        self._sent.note(message.message_id, _IN_HAND, self.now())
 
     def extend(self, message: Message, lease_s: float) -> bool:
         lease = self._held(message)
@@ -108,7 +113,7 @@ class SqsQueue:
         gone = self._box.delete(lease.handle)
         self._end(lease)
         if gone and lease.payload:
-            self._payloads.delete(lease.payload)
+            self._payloads.delete(lease.payload, message.message_id)
         return gone
 
     def release(self, message: Message, delay_s: float = 0.0, reason: str = "") -> bool:
@@ -121,6 +126,16 @@ class SqsQueue:
         self._end(lease)
         return shown
 
+    def send_anew(self, message: Message) -> bool:
+        """Gives the message back with a fresh receive count; False when the lease was lost. Killed in between, as
+        `bury`.
+        """
+
+        def send(envelope: Envelope, once: str) -> None:
+            self._box.send(replace(envelope, anew="yes"), once)
+
+        return self._move(message, send)
+
     def depth(self) -> dict[str, int]:
         """As SQS counts, which is approximate; those that wait for their delay count as in flight."""
         visible, hidden = self._box.counts()
@@ -128,18 +143,11 @@ class SqsQueue:
 
     def bury(self, message: Message, reason: str) -> bool:
         """Killed between sending it there and deleting it here, the message comes back, and is buried once more."""
-        if not self.extend(message, _BURYING_S):
-            return False
-        lease = self._held(message)
-        if not lease:
-            return False
-        body = self._payloads.pointer(lease.payload) if lease.payload else message.body
-        envelope = Envelope(body, message.message_id, lease.sent, lease.payload)
-        once = hashlib.sha256(lease.handle.encode()).hexdigest()
-        self._dead.bury(envelope, once, reason, message.receive_count, self.now())
-        self._box.delete(lease.handle)
-        self._end(lease)
-        return True
+
+        def send(envelope: Envelope, once: str) -> None:
+            self._dead.bury(envelope, once, reason, message.receive_count, self.now())
+
+        return self._move(message, send)
 
     def list(self, limit: int = 100, after: str | None = None) -> Letters:
         """As `SqsDeadLetters.list`."""
@@ -157,14 +165,26 @@ class SqsQueue:
         # Ours, since SQS keeps an id for 5 minutes even after the acknowledgement.
         self._box.send(Envelope(text, message_id, sent, payload), once=message_id)
 
+    def _move(self, message: Message, send: Callable[[Envelope, str], None]) -> bool:
+        """Deletes the message here when it is sent; `send` is given it and an id of this moving."""
+        if not self.extend(message, _MOVING_S):
+            return False
+        lease = self._held(message)
+        if not lease:
+            return False
+        body = self._payloads.pointer(lease.payload) if lease.payload else message.body
+        send(Envelope(body, message.message_id, lease.sent, lease.payload), _once(lease.handle))
+        self._box.delete(lease.handle)
+        self._end(lease)
+        return True
+
     def _readable(self, delivery: Delivery, until: float) -> Messages:
         """The message; none, and it is buried, when its body is gone."""
         try:
             return [self._message(delivery, until)]
         except LostPayloadError as error:
-            once = hashlib.sha256(delivery.handle.encode()).hexdigest()
             envelope = replace(delivery.envelope, message_id=delivery.message_id)
-            self._dead.bury(envelope, once, str(error), delivery.receive_count, self.now())
+            self._dead.bury(envelope, _once(delivery.handle), str(error), delivery.receive_count, self.now())
             self._box.delete(delivery.handle)
             _log.error("message buried", extra={"message_id": delivery.message_id, "reason": str(error)})
             return []
@@ -185,3 +205,8 @@ class SqsQueue:
 def dead_letter_name(queue: str) -> str:
     """Of its dead-letter queue."""
     return f"{queue.removesuffix('.fifo')}-dlq.fifo" if queue.endswith(".fifo") else f"{queue}-dlq"
+
+
+def _once(handle: str) -> str:
+    """The same for everything that is done with one delivery."""
+    return hashlib.sha256(handle.encode()).hexdigest()

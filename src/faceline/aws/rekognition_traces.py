@@ -11,11 +11,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from faceline.aws.rekognition_api import Rekognition
+from faceline.errors import StorageError
 from faceline.gallery.ports import FaceRecords
-from faceline.ports import ClaimState, Receipts
+from faceline.ports import Claim, ClaimState, Receipts
 
 _LEASE_S = 10.0
 _CHECK_S = 0.05
+_CHECKS = round(2 * _LEASE_S / _CHECK_S)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +32,11 @@ class Traces:
     def mark(self, source: str, labels: Iterable[str]) -> bool:
         """Notes that faces of this bucket/key may be without a record; whether that was noted before.
 
-        labels: the ExternalImageIds that they would have.
+        labels: the ExternalImageIds that they would have. Raises StorageError when another one holds the note for
+        twice as long as it may.
         """
         name = self._name(source)
-        claim = self.receipts.claim(name, _LEASE_S)
-        while claim.state is ClaimState.BUSY:  # another one is between these two steps, or died there
-            time.sleep(_CHECK_S)
-            claim = self.receipts.claim(name, _LEASE_S)
+        claim = self._claim(name, source)
         if claim.state is ClaimState.MINE:
             self.receipts.complete(name, claim.token, json.dumps([_hashed(label) for label in labels]))
         return claim.state is ClaimState.DONE
@@ -58,6 +58,17 @@ class Traces:
 
     def clear(self, source: str) -> None:
         self.receipts.discard(self._name(source))
+
+    def _claim(self, name: str, source: str) -> Claim:
+        for _ in range(_CHECKS):
+            claim = self.receipts.claim(name, _LEASE_S)
+            if claim.state is not ClaimState.BUSY:
+                return claim
+            time.sleep(_CHECK_S)  # another one is between claim and completion, or died there
+        raise StorageError(
+            f"{source}: another worker holds the note on its faces for over {2 * _LEASE_S:g} s and may have it for "
+            f"{_LEASE_S:g}; try again later, and see whether the workers' clocks agree"
+        )
 
     def _without_record(self, face_ids: list[str]) -> list[str]:
         there = {record.face_id for record in self.records.find(self.api.collection, face_ids=face_ids)}

@@ -9,6 +9,7 @@ the faces once more.
 
 import logging
 import uuid
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +24,7 @@ _log = logging.getLogger("faceline.aws.snapshots")
 _ABSENT = {"NoSuchKey", "404", "NotFound"}
 _OVERTAKEN = {"PreconditionFailed", "412", "ConditionalRequestConflict", "409", *_ABSENT}
 _EMPTY = b"empty "
+_MOST_BYTES_A_CHANGE = 16_384  # ten times what a face has
 _GENERATION = "generation"
 
 
@@ -48,23 +50,32 @@ class Snapshots:
     def _s3(self) -> Client:
         return self._clients.s3
 
-    def read(self, collection: str) -> Found:
-        """A damaged snapshot counts as none, and is logged: all of it is in the table."""
+    def read(self, collection: str, changes: int) -> Found:
+        """A damaged snapshot counts as none, and is logged: all of it is in the table.
+
+        changes: how many there ever were; what is far larger than they can be is not loaded.
+        """
         with self._said(collection):
             try:
                 answer = self._s3.get_object(**self._place(collection))
-                data = answer["Body"].read()
+                with closing(answer["Body"]) as body:
+                    data = body.read() if answer["ContentLength"] <= changes * _MOST_BYTES_A_CHANGE else None
             except ClientError as error:
                 if code_of(error) in _ABSENT:
                     return Found(None, None)
                 raise
-        if data.startswith(_EMPTY):
+        if data is not None and data.startswith(_EMPTY):
             return Found(answer["ETag"], None)
-        try:
-            return Found(answer["ETag"], from_bytes(data))
-        except StorageError as error:
-            _log.warning("the snapshot of collection %s is not used: %s; the table is read", collection, error)
-            return Found(answer["ETag"], None)
+        snapshot = None
+        reason = f"{answer['ContentLength']:,} bytes are too many for {changes:,} changes"
+        if data is not None:
+            try:
+                snapshot = from_bytes(data)
+            except StorageError as error:
+                reason = str(error)
+        if snapshot is None:
+            _log.warning("the snapshot of collection %s is not used: %s; the table is read", collection, reason)
+        return Found(answer["ETag"], snapshot)
 
     def write(self, collection: str, snapshot: Snapshot, etag: str | None) -> bool:
         """etag: of what was there before the snapshot was begun. False, and no effect, when it is there no more."""
@@ -95,7 +106,8 @@ class Snapshots:
                 if code_of(error) in _ABSENT:
                     return
                 raise
-        if int(answer["Metadata"].get(_GENERATION, 0)) < generation:
+        said = answer["Metadata"].get(_GENERATION, "")
+        if not said.isdecimal() or int(said) < generation:
             self.clear(collection, generation)
 
     def _put(self, collection: str, body: Any, generation: int, condition: dict[str, str]) -> None:
@@ -103,7 +115,7 @@ class Snapshots:
         self._s3.put_object(**self._place(collection), Body=body, Metadata=metadata, **condition)
 
     def _place(self, collection: str) -> dict[str, str]:
-        return {"Bucket": self._bucket, "Key": f"collections/{collection}.npz"}
+        return {"Bucket": self._bucket, "Key": f"collections/{collection}.faces"}
 
     def _said(self, collection: str) -> Any:
         return said(f"the snapshot of collection {collection} in bucket {self._bucket}")

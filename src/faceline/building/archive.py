@@ -1,7 +1,9 @@
 """A folder as a zip that is the same for the same files: sorted, with fixed times and modes."""
 
+import os
 import zipfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from faceline.errors import ArtefactError, UsageError
@@ -31,16 +33,21 @@ def check_fits(root: Path, limit_bytes: int = UNPACKED_LIMIT_BYTES) -> None:
 
 
 def write_zip(root: Path, file: Path) -> None:
-    """Replaces the file, whole or not at all. Raises UsageError where it cannot be written."""
-    partial = file.with_name(f".{file.name}.part")
+    """Replaces the file, or the one that a link leads to, whole or not at all. Raises UsageError where it cannot be
+    written.
+    """
+    target = Path(os.path.realpath(file))
+    partial = target.with_name(f".{target.name}.part")
     try:
         with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
             for path in _files(root):
                 archive.writestr(_entry(root, path), path.read_bytes())
-        partial.replace(file)
+        partial.replace(target)
     except OSError as error:
-        partial.unlink(missing_ok=True)
         raise UsageError(f"{file} cannot be written ({error.strerror}); name a file in a folder that can") from error
+    finally:
+        with suppress(OSError):  # a name that is too long is no file either
+            partial.unlink(missing_ok=True)
 
 
 def megabytes(size: int) -> str:

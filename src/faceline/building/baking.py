@@ -29,14 +29,10 @@ _EMBEDDER = ("dlib-resnet.fp32", "dlib-resnet.int8")
 def bake(settings: Settings, into: Path, also: Sequence[str] = ()) -> None:
     """Puts `models/` and `faceline.toml` into a folder: the settings' detector, embedder and calibration, and emotions.
 
-    What is missing is built first. also: more models that were pulled or added. Raises UsageError for a detector that
-    needs OpenCV, ModelError for models that cannot be had.
+    What is missing is built first. also: more models that were pulled or added. Raises as `check_chosen`, and
+    ModelError for models that cannot be had.
     """
-    if settings.detector not in ("mtcnn", "yunet"):
-        raise UsageError(
-            f"detector={settings.detector} needs OpenCV, which is in no artefact for Lambda; set detector to mtcnn or "
-            "yunet"
-        )
+    check_chosen(settings, also)
     store, names = ModelStore(settings.models_dir), built_names(settings)
     store.build(names)
     bake_known(settings, into, also)
@@ -51,13 +47,12 @@ def bake(settings: Settings, into: Path, also: Sequence[str] = ()) -> None:
 
 def bake_known(settings: Settings, into: Path, also: Sequence[str] = ()) -> None:
     """As `bake`, but what is known of the models without their networks: for a function that looks at no face."""
+    check_chosen(settings, also)
     directory = ModelStore(settings.models_dir).directory
     models = into / "models"
     models.mkdir()
     (into / "faceline.toml").write_text(SETTINGS + _chosen(settings), encoding="utf-8")
     names = added_names(settings, also)
-    for name in names:
-        added_path(directory, name)
     if names:
         known = read_registry(directory).models
         (models / "added").mkdir()
@@ -66,6 +61,17 @@ def bake_known(settings: Settings, into: Path, also: Sequence[str] = ()) -> None
     for name in (BUILTIN.name, *names):
         if name != DETECTOR:
             _bake_calibration(space_named(name, directory).model, directory, models)
+
+
+def check_chosen(settings: Settings, also: Sequence[str] = ()) -> None:
+    """Raises UsageError for a detector that needs OpenCV, ModelError for models that should be here and are not."""
+    if settings.detector not in ("mtcnn", "yunet"):
+        raise UsageError(
+            f"detector={settings.detector} needs OpenCV, which is in no artefact for Lambda; set detector to mtcnn or "
+            "yunet"
+        )
+    for name in added_names(settings, also):
+        added_path(ModelStore(settings.models_dir).directory, name)
 
 
 def built_names(settings: Settings) -> list[str]:

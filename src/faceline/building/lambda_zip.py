@@ -1,5 +1,6 @@
 """The zip of a Lambda function: our package, what its handlers import, the models."""
 
+import os
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -56,10 +57,13 @@ def build_zip(file: Path, settings: Settings, target: Target, video: bool = Fals
 
 def check_writable(file: Path) -> None:
     """Before minutes are spent. Raises UsageError."""
-    if file.is_dir():
-        raise UsageError(f"{file} is a folder; name a file, such as {file / 'faceline.zip'}")
+    target = Path(os.path.realpath(file))
     try:
-        probe = tempfile.NamedTemporaryFile(dir=file.parent, prefix=f".{file.name}.")  # noqa: SIM115
+        if target.is_dir():
+            raise UsageError(f"{file} is a folder; name a file, such as {file / 'faceline.zip'}")
+        if target.exists() and not target.is_file():
+            raise UsageError(f"{file} is a device, a pipe or a socket; name a file, new or to be replaced")
+        with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}."):
+            pass
     except OSError as error:
         raise UsageError(f"{file} cannot be written ({error.strerror}); name a file in a folder that can") from error
-    probe.close()

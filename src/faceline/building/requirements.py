@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from importlib.metadata import PackageNotFoundError, distributions, requires
+from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
 
 import faceline
@@ -31,12 +31,16 @@ def requirements(video: bool) -> list[str]:
 
 
 def constraints() -> list[str]:
-    """`name==version`: those that were tested together in a checkout, else those of this environment."""
-    tested = Path(faceline.__file__).parents[2] / "constraints.txt"
-    if is_file(tested) and is_file(tested.with_name("pyproject.toml")):
-        return [line for line in read_text(tested).splitlines() if line and not line.startswith("#")]
-    found = {each.name: each.version for each in distributions() if each.name != "faceline"}
-    return [f"{name}=={version.partition('+')[0]}" for name, version in sorted(found.items())]
+    """`name==version`: those that were tested together, of the checkout, or of the wheel, which has them in it.
+
+    Raises ArtefactError where this is neither.
+    """
+    package = Path(faceline.__file__).parent
+    wheels = package / "building" / "data" / "constraints.txt"
+    tested = wheels if is_file(wheels) else package.parents[1] / "constraints.txt"
+    if not is_file(tested):
+        raise ArtefactError(f"{tested}, which names the packages' versions, is not there; install faceline with pip")
+    return [line for line in read_text(tested).splitlines() if line and not line.startswith("#")]
 
 
 def pinned(video: bool) -> list[str]:

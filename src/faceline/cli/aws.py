@@ -7,6 +7,7 @@ import typer
 
 from faceline.cli.erasure import GroupPhotos, asked, show_forgotten, show_left
 from faceline.cli.objects import (
+    Status,
     confirm_discard,
     show_dead_letters,
     show_discarded,
@@ -49,11 +50,14 @@ def status(context: typer.Context, as_json: Json = False) -> None:
     if as_json:
         print_json(asdict(found))
     else:
-        rows = [(q.queue, q.visible, q.in_flight, q.dead, q.error) for q in found.queues]
+        calls = {app.names.recognition: f"calls of {app.names.recognition}"}  # it is a function, the others queues
+        rows = [(calls.get(q.queue, q.queue), q.visible, q.in_flight, q.dead, q.error) for q in found.queues]
         print_table(("queue", "visible", "in flight", "dead", "cannot be reached"), rows)
         people = [(each.name, each.faces, each.people, each.model, each.created_at) for each in found.collections]
         if found.error:
             note(f"Collections and erasures cannot be looked at: {found.error}")
+        elif not people:
+            note("There are no collections yet.")
         else:
             print_table(("collection", "faces", "people", "model", "created"), people)
         if found.unfinished_erasures:
@@ -70,9 +74,7 @@ def records(
     person: Annotated[str | None, typer.Option(help="A name or a face id.")] = None,
     since: Annotated[str | None, typer.Option(help="From then on; UTC, ISO 8601.")] = None,
     until: Annotated[str | None, typer.Option(help="Before then; UTC, ISO 8601.")] = None,
-    status: Annotated[
-        str | None, typer.Option(help="matched, unknown, ambiguous, detected, forgotten or error.")
-    ] = None,
+    status: Status = None,
     limit: Annotated[int, typer.Option(min=1, max=100_000)] = 1000,
     as_json: Json = False,
 ) -> None:

@@ -6,8 +6,9 @@ from typing import Annotated
 import typer
 
 from faceline.building.archive import UPLOAD_LIMIT_BYTES, megabytes
+from faceline.building.baking import check_chosen
 from faceline.building.image_context import write_context
-from faceline.building.lambda_zip import Built, build_zip
+from faceline.building.lambda_zip import Built, build_zip, check_writable
 from faceline.building.target import Arch, Target
 from faceline.cli.options import Json, common, path
 from faceline.cli.output import note, print_json, print_text
@@ -55,6 +56,8 @@ def build_lambda(
         _context(write_context(into, settings, python, model or ()), into, as_json)
     elif zip_:
         target = Target(python, arch)
+        check_writable(zip_)
+        check_chosen(settings, model or ())
         note(f"making {zip_} for Python {python} on {arch}; this takes a minute")
         _said(build_zip(zip_, settings, target, video, model or ()), target, video, as_json)
 

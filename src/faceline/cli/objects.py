@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -22,6 +22,10 @@ from faceline.images import is_image_name
 from faceline.ports import DeadLetter, DeadLetters, Record, RecordQuery
 from faceline.videos import is_clip_name
 
+Status = Annotated[
+    Literal["matched", "unknown", "ambiguous", "detected", "forgotten", "error"] | None,
+    typer.Option("--status", help="Only these."),
+]
 _SHOWN = 300  # characters of a dead letter; --json has all
 
 dead_letters = typer.Typer(no_args_is_help=True)
@@ -68,9 +72,7 @@ def records(
     person: Annotated[str | None, typer.Option(help="A name or a face id.")] = None,
     since: Annotated[str | None, typer.Option(help="From then on; UTC, ISO 8601.")] = None,
     until: Annotated[str | None, typer.Option(help="Before then; UTC, ISO 8601.")] = None,
-    status: Annotated[
-        str | None, typer.Option(help="matched, unknown, ambiguous, detected, forgotten or error.")
-    ] = None,
+    status: Status = None,
     limit: Annotated[int, typer.Option(min=1, max=100_000)] = 1000,
     data: Data = None,
     as_json: Json = False,

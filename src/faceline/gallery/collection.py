@@ -161,6 +161,8 @@ class Collection:
             changes = self._records.changes(self.name, self._generation, _CHUNK)
             if changes.generation == self._generation:
                 return
+            if changes.generation < self._generation:  # of another store than what is known here
+                self._enrolled = Enrolled(self.scorer, self._person_score)
             for model in {record.embedding.model for record in changes.added} - {self.scorer.model}:
                 self._take_up(model)
             self._enrolled.apply(changes.removed, changes.added)

@@ -125,7 +125,11 @@ class FaceRecords(Protocol):
         ...
 
     def changes(self, collection: str, since: int, limit: int) -> Changes:
-        """Up to `limit` changes after generation `since`, oldest first; call again until nothing comes."""
+        """Up to `limit` changes after generation `since`, oldest first; call again until nothing comes.
+
+        An answer of an earlier generation than `since`: the store was replaced by another, or by an earlier state of
+        itself. What is known is to be forgotten, and all of it asked for from there on.
+        """
         ...
 
     def find(

@@ -4,6 +4,7 @@
 """
 
 import hashlib
+import importlib.util
 import os
 import sys
 from collections.abc import Callable, Iterable
@@ -19,6 +20,7 @@ Precision = Literal["auto", "fp32", "int8"]
 TimeModel = Callable[[Path], float]
 Progress = Callable[[str], None]
 
+_BUILDERS = ("onnx", "h5py", "lz4")  # what only making models needs
 _MISSING = "is not built yet"
 _REPAIR = "run `faceline models build` to make it again"
 
@@ -96,7 +98,9 @@ class ModelStore:
         """
         wanted = self._checked_names(names)
         manifest = read_manifest(self.directory)
-        if not all(self._check(name, manifest).ok for name in wanted):
+        missing = [name for name in wanted if not self._check(name, manifest).ok]
+        if missing:
+            self._check_can_build(missing)
             with exclusive(self.directory):
                 self._build_missing(wanted, progress or _silent)
         if self._time_model and {"dlib-resnet.fp32", "dlib-resnet.int8"} <= set(wanted):
@@ -106,6 +110,16 @@ class ModelStore:
         """Every model of the catalogue, checked against the manifest. Builds nothing."""
         manifest = read_manifest(self.directory)
         return [self._check(name, manifest) for name in model_names()]
+
+    def _check_can_build(self, missing: list[str]) -> None:
+        """Raises ModelError, before anything is written, in artefacts that run finished models only."""
+        absent = [name for name in _BUILDERS if importlib.util.find_spec(name) is None]
+        if absent:
+            raise ModelError(
+                f"the models folder {self.directory} lacks {', '.join(missing)}, or has them damaged, and this Python "
+                f"cannot build them without {', '.join(absent)}; set FACELINE_MODELS_DIR to a folder that "
+                "`faceline models build --into DIR` made elsewhere"
+            )
 
     def _build_missing(self, names: list[str], progress: Progress) -> None:
         manifest = read_manifest(self.directory)  # again: another process may have built while this one waited
@@ -117,7 +131,7 @@ class ModelStore:
                 self._import(rows, missing, progress)
 
     def _import(self, rows: list[Weights], missing: set[str], progress: Progress) -> None:
-        # Both need onnx, h5py and lz4, which take longer to import than a finished model takes to load.
+        # They need _BUILDERS, which take longer to import than a finished model takes to load.
         from faceline.models.build import onnx_bytes  # noqa: PLC0415
         from faceline.models.fetch import fetch  # noqa: PLC0415
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from faceline.activity import Kind, SeenFace
 from faceline.config import Settings
-from faceline.errors import InputError, NotFoundError, SettingError
+from faceline.errors import ConflictError, InputError, NotFoundError, SettingError
 from faceline.events import ObjectCreated
 from faceline.faces import FaceService, Picture
 from faceline.gallery.enrolment import Photo
@@ -149,13 +149,15 @@ class ImagePipeline:
             _, data = self.objects.get(event.bucket, event.key, self.limits.max_bytes)
         except InputError as error:
             return {"status": "refused", "reason": str(error)}
-        outcome = self.faces.enroll(Photo(data, name, source))
-        if outcome.refusal:
-            _log.warning(
-                "photo not enrolled", extra={"bucket": event.bucket, "key": event.key, "reason": outcome.refusal}
-            )
-            # Only the kind of reason: receipts outlive whoever is forgotten.
-            return {"status": "refused", "reason": outcome.refusal.partition(":")[0]}
+        try:
+            refusal = self.faces.enroll(Photo(data, name, source)).refusal
+        except ConflictError:  # it says the other one's name
+            refusal = "bad name: another one's user id is spelt so"
+        if refusal:
+            # Only the kind of reason, which names nobody: receipts and logs outlive whoever is forgotten.
+            reason = refusal.partition(":")[0]
+            _log.warning("photo not enrolled", extra={"bucket": event.bucket, "key": event.key, "reason": reason})
+            return {"status": "refused", "reason": reason}
         return {"status": "enrolled"}
 
     def _processed_key(self, event: ObjectCreated) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from faceline.errors import FacelineError
-from faceline.notices import Delivery, NotToldError, Outbox, Sender, TargetGoneError
+from faceline.notices import Delivery, NotToldError, Outbox, Sender, TargetGoneError, UnwantedNoticeError
 from faceline.pipelines.worker import beating
 from faceline.targets import Target
 
@@ -108,6 +108,8 @@ class Deliverer:
         except TargetGoneError as error:
             self.outbox.end(self.target.name, self.target.fingerprint, str(error))
             _log.error("the target wants no more notices", extra=self._facts(delivery) | {"reason": str(error)})
+        except UnwantedNoticeError as error:
+            self._dead(delivery, str(error))
         except NotToldError as error:
             if error.after_s:
                 self.outbox.pause(self.target.name, error.after_s)
@@ -128,14 +130,17 @@ class Deliverer:
             return None
 
     def _failed(self, delivery: Delivery, reason: str, after_s: float) -> None:
-        facts = self._facts(delivery) | {"reason": reason}
         if delivery.tries >= self.target.tries:
-            self.outbox.bury(delivery, reason)
-            _log.error("not told; given up", extra=facts)
+            self._dead(delivery, reason)
             return
         delay_s = max(self.backoff_s(delivery.tries), after_s)
         self.outbox.retry(delivery, delay_s, reason)
-        _log.warning("not told", extra=facts | {"retry_in_s": round(delay_s, 1)})
+        facts = self._facts(delivery) | {"reason": reason, "retry_in_s": round(delay_s, 1)}
+        _log.warning("not told", extra=facts)
+
+    def _dead(self, delivery: Delivery, reason: str) -> None:
+        self.outbox.bury(delivery, reason)
+        _log.error("not told; given up", extra=self._facts(delivery) | {"reason": reason})
 
     def _facts(self, delivery: Delivery) -> dict[str, object]:
         """No name and no text: logs outlive whoever is forgotten."""

@@ -34,7 +34,10 @@ _log = logging.getLogger("faceline.pipelines.video_recognition")
 
 @dataclass(frozen=True, slots=True)
 class Recognition:
-    """Who is known, and what finds them. nearest_wins: one image's name is the nearest person's, however far."""
+    """Who is known, and what finds them. nearest_wins: one image's name is the nearest person's, however far.
+
+    most_frames: of a clip; a list of more is refused.
+    """
 
     collection: Collection
     analyzer: Analyzer
@@ -42,6 +45,7 @@ class Recognition:
     limits: ImageLimits
     nearest_wins: bool = False
     workers: int = 1
+    most_frames: int = 21_601
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +120,11 @@ class VideoRecognizer:
         """Everybody in a clip. Once more when the clip was replaced meanwhile: old frames never have the last word."""
         while True:
             asked, manifest = self.recognition(), self._manifest(bucket, key)
+            if len(manifest.frames) > asked.most_frames:
+                raise InputError(
+                    f"{key} lists {len(manifest.frames):,} frames, and with max_video_s, video_per_second and "
+                    f"video_most_frames as they are a clip has {asked.most_frames:,} at most; upload the clip again"
+                )
             answer = self._recognise(bucket, key, asked, manifest)
             if self._manifest(bucket, key).video.etag == manifest.video.etag:
                 return answer
@@ -184,11 +193,13 @@ def most_seen_first(found: list[Appearance]) -> list[str]:
 
 
 def _place(payload: Any) -> tuple[str, str] | None:
-    """Bucket and key of what is to be looked at."""
+    """Bucket and key of what is to be looked at. A key without a file's name, such as `.`, is none."""
     if not isinstance(payload, dict):
         return None
     bucket, key = payload.get("bucket_name"), payload.get("image_file_name") or payload.get("img_file_name")
-    return (bucket, key) if isinstance(bucket, str) and isinstance(key, str) and bucket and key else None
+    if not isinstance(bucket, str) or not isinstance(key, str):
+        return None
+    return (bucket, key) if bucket and PurePosixPath(key).name else None
 
 
 def _best(each: Appearance, manifest: StagedClip) -> str | None:
