@@ -51,6 +51,11 @@ def program() -> str:
     return found
 
 
+def sized(quick: int, full: int) -> int:
+    """How much of something a test takes: all of it where FACELINE_FULL is set, since CI has no time for that."""
+    return full if os.environ.get("FACELINE_FULL") else quick
+
+
 def bootstrap(models: Path, **settings: str) -> bytes:
     """A zip that holds nothing but how to start this Python on this tree. settings: FACELINE_… variables."""
     wanted = {"FACELINE_MODELS_DIR": str(models), "FACELINE_THREADS": "1", "FACELINE_LEASE_S": "6"} | settings

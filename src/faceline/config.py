@@ -36,7 +36,7 @@ PublicUrl = Annotated[
     ),
 ]
 # What our tests read.
-_NO_SETTINGS = {"FACELINE_TEST_DATA", "FACELINE_PEERS_PYTHON", "FACELINE_MINISTACK", "FACELINE_NO_SKIPS"}
+_NO_SETTINGS = {f"FACELINE_{name}" for name in ("TEST_DATA", "PEERS_PYTHON", "MINISTACK", "NO_SKIPS", "FULL")}
 
 
 class Names(NamedTuple):

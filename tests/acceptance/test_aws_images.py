@@ -1,4 +1,4 @@
-"""Workflow 1 on AWS on loopback with permissions enforced: 200 photos, poison, repetitions, killed functions."""
+"""Workflow 1 on AWS on loopback with permissions enforced: photos, poison, repetitions, killed functions."""
 
 import json
 from collections import Counter
@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from aws_stack import Aws, deployed, program
+from aws_stack import Aws, deployed, program, sized
 from embedded import differences, opened, put_in, without_ids_and_times
 from faceline.aws.clients import Clients
 from faceline.aws.queue import SqsQueue
@@ -19,7 +19,7 @@ from lfw import enrolled_and_seen
 from receivers import SECRET, Receiver, receiving
 
 BUCKET, QUEUE, FUNCTION = "faceline-photos", "faceline-photo-queue", "faceline-image-ingestion"
-KNOWN, PHOTOS, KILLS = 60, 200, 3
+KNOWN, PHOTOS, KILLS = sized(15, 60), sized(50, 200), sized(1, 3)
 DENIED = "input/denied/"
 # S3 has no folders, and events encode what is no plain letter.
 AWKWARD = "input/in a folder/déjà vu+100%.jpg"

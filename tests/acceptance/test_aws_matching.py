@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from aws_stack import Aws, deployed, program
+from aws_stack import Aws, deployed, program, sized
 from embedded import differences, opened, put_in
 from faceline.aws.clients import Clients
 from faceline.aws.face_records import DynamoFaceRecords
@@ -19,7 +19,7 @@ from lfw import renamed
 
 IMAGES, MATCHES, COLLECTION = "faceline-images", "faceline-matches", "faceline-matching"
 QUEUE, FUNCTION = "faceline-matching-queue", "faceline-match-faces"
-PEOPLE, KILLS = 60, 3
+PEOPLE, KILLS = sized(15, 60), sized(1, 3)
 # Or what a notice needs would grow with the number of people.
 SETTINGS = {"matching_pairwise": True}
 

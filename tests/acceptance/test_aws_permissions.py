@@ -8,6 +8,7 @@ import itertools
 import json
 import time
 import uuid
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
@@ -20,7 +21,7 @@ from PIL import Image
 
 from acceptance.conftest import varied
 from acceptance.test_aws_frames import event
-from aws_stack import Aws, deployed, program
+from aws_stack import Aws, deployed, program, sized
 from clips import passing_by, write_clip
 from receivers import SECRET, Receiver, receiving
 
@@ -237,9 +238,12 @@ def test_every_permission_is_missed_when_it_is_taken_away(stack: Aws, portrait: 
     found = [each for each in permissions(stack) if each.is_tried]
     assert {each.function for each in found} == set(doing.of)
 
+    chosen = [each for each in found if zlib.crc32(str(each).encode()) % sized(3, 1) == 0]
+
     def unmissed(function: str) -> list[str]:
-        own = [each for each in found if each.function == function]
-        return [str(each) for each in own if not is_missed(stack, each, doing)]
+        own = [each for each in chosen if each.function == function]
+        # Twice: what a process asks for once in its life, such as a queue's address, one that just started may have.
+        return [str(each) for each in own if not any(is_missed(stack, each, doing) for _ in range(2))]
 
     with ThreadPoolExecutor(_FUNCTIONS_AT_ONCE) as pool:
         first = list(pool.map(unmissed, sorted(set(doing.of) - _CALLED_BY_OTHERS)))
