@@ -13,10 +13,12 @@ from PIL import Image
 
 from commands import Cli
 from faceline.app import App
+from faceline.aws.clients import Clients
 from faceline.config import load
 from faceline.loading import model_store
 from made import open_app
 from ministack import environment, ministack, program
+from sqs import shared
 
 _NOBODY = 65534
 
@@ -78,6 +80,21 @@ def aws(ministack_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
     for name, value in environment(ministack_url).items():
         monkeypatch.setenv(name, value)
     return ministack_url
+
+
+@pytest.fixture(scope="module")
+def clients(ministack_url: str) -> Iterator[Clients]:
+    """Of `ministack_url`. Made once a module: a client takes as long as a whole case."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in environment(ministack_url).items():
+            patch.setenv(name, value)
+        yield Clients("path")
+
+
+@pytest.fixture(scope="module")
+def stores(clients: Clients) -> tuple[str, str]:
+    """A state table and a work bucket that the queues of a module share."""
+    return shared(clients)
 
 
 @pytest.fixture

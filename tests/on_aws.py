@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from aws_made import Made, make
-from faceline.assembly.arrivals import Arrivals
 from faceline.aws.snapshots import Snapshots
 from faceline.aws_app import AwsApp
 from faceline.aws_operations import reached
 from faceline.engine.analyzer import Sighting, Wanted
+from faceline.pipelines.arrivals import Arrivals
 from faceline.ports import WorkQueue
 from faceline.types import Embedding, Frame, Pixels, Vector
 from made import MODEL, MadeAnalyzer, event_of, mixed, photo, vector

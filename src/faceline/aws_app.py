@@ -6,12 +6,10 @@ from collections.abc import Callable, Mapping
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
-from faceline.assembly.arrivals import Arrivals
 from faceline.assembly.faces import OwnEngine
 from faceline.assembly.frames import FrameWork
 from faceline.assembly.images import ImageWork
 from faceline.assembly.matching import MatchingWork
-from faceline.assembly.waking import Waking, wake
 from faceline.aws.batch import Settling, Take, answered, is_batch, queue_name
 from faceline.aws.functions import Functions
 from faceline.aws.notifier import SnsSender
@@ -30,8 +28,10 @@ from faceline.loading import image_limits, wanted
 from faceline.notices import Notice, Sender
 from faceline.notify.rules import routes
 from faceline.notify.senders import opened
+from faceline.pipelines.arrivals import Arrivals
 from faceline.pipelines.notifying import Deliverer
 from faceline.pipelines.staging import MANIFEST
+from faceline.pipelines.waking import Waking, wake
 from faceline.pipelines.worker import Worker
 from faceline.ports import WorkQueue
 from faceline.similarity import Rule, Scorer

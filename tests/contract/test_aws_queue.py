@@ -12,22 +12,7 @@ from contract import queues
 from contract.queues import MAX_RECEIVES, DeadLettersContract, QueueContract
 from faceline.aws.clients import Clients
 from faceline.aws.queue import SqsQueue
-from ministack import environment
-from sqs import Journalled, Place, SqsClock, made, shared
-
-
-@pytest.fixture(scope="module")
-def clients(ministack_url: str) -> Iterator[Clients]:
-    """Made once: a client takes as long as a whole case."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in environment(ministack_url).items():
-            patch.setenv(name, value)
-        yield Clients("path")
-
-
-@pytest.fixture(scope="module")
-def stores(clients: Clients) -> tuple[str, str]:
-    return shared(clients)
+from sqs import Journalled, Place, SqsClock, made
 
 
 @pytest.fixture

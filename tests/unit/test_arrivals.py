@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from faceline.assembly.arrivals import Arrivals
 from faceline.errors import NotFoundError, StorageError
 from faceline.events import ObjectCreated, to_json
 from faceline.local.database import Database
 from faceline.local.receipts import SqliteReceipts
 from faceline.local.schema import STATE
+from faceline.pipelines.arrivals import Arrivals
 from faceline.pipelines.worker import BusyError
 from faceline.ports import Receipts
 

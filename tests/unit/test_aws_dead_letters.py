@@ -1,7 +1,6 @@
 """Dead letters in SQS: what others put there, bodies that cannot be read, letters that die again at once."""
 
 import time
-from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
@@ -10,21 +9,7 @@ import pytest
 from faceline.aws.clients import Client, Clients
 from faceline.aws.payloads import MAX_BODY_BYTES
 from faceline.aws.queue import SqsQueue
-from ministack import environment
-from sqs import Place, made, payloads, record_of, shared
-
-
-@pytest.fixture(scope="module")
-def clients(ministack_url: str) -> Iterator[Clients]:
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in environment(ministack_url).items():
-            patch.setenv(name, value)
-        yield Clients("path")
-
-
-@pytest.fixture(scope="module")
-def stores(clients: Clients) -> tuple[str, str]:
-    return shared(clients)
+from sqs import Place, made, payloads, record_of
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """What is particular to the queue in SQS."""
 
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -14,21 +13,7 @@ from faceline.aws.mailbox import Envelope, Mailbox, delivery_of
 from faceline.aws.payloads import MAX_BODY_BYTES
 from faceline.aws.queue import SqsQueue
 from faceline.errors import StorageError
-from ministack import environment
-from sqs import Failing, Killed, Place, made, payloads, record_of, shared
-
-
-@pytest.fixture(scope="module")
-def clients(ministack_url: str) -> Iterator[Clients]:
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in environment(ministack_url).items():
-            patch.setenv(name, value)
-        yield Clients("path")
-
-
-@pytest.fixture(scope="module")
-def stores(clients: Clients) -> tuple[str, str]:
-    return shared(clients)
+from sqs import Failing, Killed, Place, made, payloads, record_of
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from faceline.assembly.waking import Waking, wake
 from faceline.local.database import Database
 from faceline.local.outbox import SqliteOutbox
 from faceline.local.queue import SqliteQueue
@@ -24,6 +23,7 @@ from faceline.notices import (
     message_id_of,
 )
 from faceline.pipelines.notifying import Deliverer
+from faceline.pipelines.waking import Waking, wake
 from faceline.ports import Message
 from faceline.targets import Target
 

@@ -24,9 +24,7 @@ class Receipted:
 
     def take(self, body: str) -> None:
         """Every event of a queue message. Raises InputError when it is no notification, BusyError."""
-        for event in from_json(body):
-            with following(event.request_id or request_id()):
-                self.handle(event)
+        take_each(body, self.handle)
 
     def handle(self, event: ObjectCreated) -> dict[str, Any]:
         """The event's result: computed now, or stored by whoever handled it before. Raises BusyError."""
@@ -51,3 +49,10 @@ class Receipted:
             except NotFoundError as error:
                 # The photo was taken away before its turn came: that is a result, not a failure to repeat.
                 return {"status": "gone", "reason": str(error)}
+
+
+def take_each(body: str, handle: Handler) -> None:
+    """Every event of a queue message, each under the id of the request that it goes back to."""
+    for event in from_json(body):
+        with following(event.request_id or request_id()):
+            handle(event)

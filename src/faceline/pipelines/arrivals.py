@@ -1,15 +1,13 @@
 """Events of objects on AWS, where nobody but S3 says what is new: each handled once in effect, equal bytes too."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from faceline.errors import NotFoundError
-from faceline.events import ObjectCreated, from_json, is_later
-from faceline.pipelines.receipted import Receipted
+from faceline.events import ObjectCreated, is_later
+from faceline.pipelines.receipted import Handler, Receipted, take_each
 from faceline.ports import Receipts
-from faceline.telemetry import following, request_id
 
 _SEQUENCER = "sequencer"
 
@@ -23,14 +21,12 @@ class Arrivals:
     """
 
     receipts: Receipts
-    handler: Callable[[ObjectCreated], dict[str, Any]]
+    handler: Handler
     lease_s: float = 60.0
 
     def take(self, body: str) -> None:
         """Every event of a queue message. Raises InputError when it is no notification, BusyError."""
-        for event in from_json(body):
-            with following(event.request_id or request_id()):
-                self.handle(event)
+        take_each(body, self.handle)
 
     def handle(self, event: ObjectCreated) -> dict[str, Any]:
         """The event's result: computed now, or stored by whoever handled it before. Raises BusyError."""
@@ -44,7 +40,7 @@ class Arrivals:
         return receipted.handle(event)
 
 
-def _kept(handler: Callable[[ObjectCreated], dict[str, Any]], event: ObjectCreated) -> dict[str, Any]:
+def _kept(handler: Handler, event: ObjectCreated) -> dict[str, Any]:
     try:
         result = handler(event)
     except NotFoundError as error:  # taken away before its turn came; the same bytes may come back
