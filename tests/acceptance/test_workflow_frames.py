@@ -80,7 +80,7 @@ def all_right(rows: list[dict[str, object]]) -> bool:
     return [row["result"] for row in rows] == [Path(str(row["source"])).parent.name for row in rows]
 
 
-def test_a_hundred_frames_are_answered_rightly_within_a_second(gallery: Path) -> None:
+def test_a_hundred_frames_are_answered_rightly_and_once(gallery: Path) -> None:
     with Up(gallery, "--port", "0") as up:
         up.ready()
         with Answers(up) as told:
@@ -89,9 +89,7 @@ def test_a_hundred_frames_are_answered_rightly_within_a_second(gallery: Path) ->
             up.stop()
     assert result.code == 0, result.err
     assert all_right(result.json)
-    assert set(told.of.values()) == {1}
-    seconds = sorted(row["seconds"] for row in result.json)
-    assert seconds[94] < 1.0
+    assert set(told.of.values()) == {1}  # how soon: benchmarks/frames.py
     assert "Traceback" not in up.err
 
 

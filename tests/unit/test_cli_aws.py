@@ -1,11 +1,11 @@
 """`faceline aws`: a deployment looked after from one's own machine."""
 
 import json
-import sys
+from pathlib import Path
 
 import pytest
 
-from commands import Cli
+from commands import Cli, run
 from faceline.aws.mailbox import Envelope, Mailbox
 from faceline.aws_erasure import AwsErasure
 from faceline.ports import RecordQuery
@@ -190,10 +190,9 @@ def test_without_a_region_that_is_said(aws: str, cli: Cli, monkeypatch: pytest.M
     assert (done.code, done.json) == (1, {"error": "no AWS region is set; set AWS_REGION to the one of the deployment"})
 
 
-def test_without_the_extra_there_is_the_line_that_installs_it(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [name for name in sys.modules if name.startswith(("faceline.aws", "boto3", "botocore"))]:
-        monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setitem(sys.modules, "boto3", None)
-    monkeypatch.setitem(sys.modules, "botocore", None)
-    done = cli("aws", "status")
+def test_without_the_extra_there_is_the_line_that_installs_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("boto3", "botocore"):
+        (tmp_path / f"{name}.py").write_text(f"raise ModuleNotFoundError('No module named {name}', name='{name}')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    done = run(tmp_path, "aws", "status")
     assert (done.code, done.err) == (1, "faceline: `faceline aws` needs boto3: pip install 'faceline[aws]'\n")
