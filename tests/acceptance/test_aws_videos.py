@@ -12,10 +12,9 @@ from aws_stack import Aws, deployed, program, sized
 from embedded import differences, opened, put_in
 
 PHOTOS, CLIPS, STAGE, OUTPUT = "faceline-photos", "faceline-input", "faceline-stage-1", "faceline-output"
-# In test_5 the first frame shows two people.
-TWO_PEOPLE = "test_5"
-# How many clips are put in, one each EVERY_S, and how soon after the first all must have their names.
-UPLOADS, EVERY_S, WITHIN_S = sized(30, 100), 0.25, 300.0
+# How many clips are put in, how many a second, and how soon after the first all must have their names. The reference
+# workload is the full size; in CI they come faster, so that it ends sooner.
+UPLOADS, PER_SECOND, WITHIN_S = sized(30, 100), sized(4, 1), 300.0
 
 
 @contextmanager
@@ -76,7 +75,6 @@ def test_all_frames_of_the_eight_clips_are_staged_and_named_as_embedded(
 def test_uploads_have_their_names_in_time_though_functions_die(
     tmp_path: Path, models_dir: Path, test_data: Path
 ) -> None:
-    """The reference workload has one upload a second; here they come faster, so that it ends sooner."""
     known, shown = names(test_data), list(clips(test_data).items())
     expected = {}
     with stack_with_people(tmp_path, models_dir, test_data, "first") as stack:
@@ -87,13 +85,10 @@ def test_uploads_have_their_names_in_time_though_functions_die(
             expected[f"test_{n:02}.txt"] = known[Path(name).stem]
             if n % 40 == 20:
                 stack.kill("video-splitting")
-            time.sleep(max(0.0, started + (n + 1) * EVERY_S - time.monotonic()))
-        stack.wait(lambda: set(expected) <= set(stack.keys(OUTPUT)), "all names", WITHIN_S)
-        assert time.monotonic() - started < WITHIN_S
+            time.sleep(max(0.0, started + (n + 1) / PER_SECOND - time.monotonic()))
+        left_s = started + WITHIN_S - time.monotonic()
+        stack.wait(lambda: set(expected) <= set(stack.keys(OUTPUT)), "all names", left_s)
         assert stack.keys(STAGE) == sorted(f"test_{n:02}.jpg" for n in range(UPLOADS))
         texts = {key: data.decode() for key, data in stack.objects(OUTPUT).items() if key.endswith(".txt")}
     assert all(re.fullmatch(r"test_\d{2}\.txt", key) for key in texts)
-    two = {f"test_{n:02}.txt" for n in range(UPLOADS) if shown[n % len(shown)][0].startswith(TWO_PEOPLE)}
-    assert {key: name for key, name in texts.items() if key not in two} == {
-        key: name for key, name in expected.items() if key not in two
-    }
+    assert texts == expected

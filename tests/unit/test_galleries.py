@@ -1,16 +1,20 @@
 """Gallery files of torch into collections and back, by a made network that stands in for FaceNet."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from commands import Cli
+from embedded import put_in
 from faceline.app import App
 from faceline.config import Settings
-from faceline.errors import ModelError, UsageError
+from faceline.errors import ConflictError, InputError, ModelError, UsageError
+from faceline.events import ObjectCreated
 from faceline.models.added import Form
 from faceline.models.importers.torch_gallery import gallery_bytes, read_gallery
+from faceline.ports import ObjectInfo
 from networks import added
 
 NAMES = ["Ada", "Grace", "Ada"]
@@ -37,6 +41,14 @@ def vectors(count: int) -> np.ndarray:
     return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), np.float32)
 
 
+def created(info: ObjectInfo) -> ObjectCreated:
+    return ObjectCreated(info.bucket, info.key, info.etag, info.size, info.modified_at)
+
+
+def dropped(app: App, file: bytes) -> None:
+    put_in(app, "faceline-embeddings", {"data.pt": file}, app.videos.workers()[0].drain)
+
+
 def test_a_gallery_file_becomes_a_collection_and_comes_out_again(cli: Cli, models: Path, data_pt: Path) -> None:
     first = cli("collections", "import", data_pt, "--json").json
     assert first == {"collection": "faceline-embeddings", "new": 3, "gone": 0, "faces": 3}
@@ -52,6 +64,50 @@ def test_a_newer_file_of_the_same_place_replaces_the_older_one(cli: Cli, models:
     data_pt.write_bytes(gallery_bytes(np.concatenate([vectors(3)[:1], vectors(2)]), ["Ada", "Alan", "Edsger"]))
     again = cli("collections", "import", data_pt, "--json").json
     assert (again["new"], again["gone"], again["faces"]) == (2, 2, 3)
+
+
+def test_a_dropped_file_becomes_the_collection_and_a_damaged_one_a_dead_letter(
+    models: Path, data_pt: Path, tmp_path: Path
+) -> None:
+    with App(Settings(data=tmp_path / "data", models_dir=models)) as app:
+        dropped(app, data_pt.read_bytes())
+        dropped(app, data_pt.read_bytes()[:3000])
+        assert app.collection("faceline-embeddings").faces() == 3
+        (letter,) = app.videos.queue.list()
+    assert letter.reason.startswith("faceline-embeddings/data.pt ")
+    assert "save it again" in letter.reason
+
+
+def test_a_dropped_file_for_a_collection_of_another_model_becomes_a_dead_letter(
+    models: Path, data_pt: Path, tmp_path: Path
+) -> None:
+    with App(Settings(data=tmp_path / "data", models_dir=models)) as app:
+        app.collections.create("faceline-embeddings", app.engines.model)
+        dropped(app, data_pt.read_bytes())
+        (letter,) = app.videos.queue.list()
+    assert "cannot take faces of facenet-" in letter.reason
+
+
+def test_a_dropped_file_in_conflict_with_the_collection_is_refused_for_good(made_app: App) -> None:
+    def refuse(data: bytes, source: str) -> tuple[int, int]:
+        raise ConflictError("Ada Lovelace is there already")
+
+    arrivals = replace(made_app.videos.arrivals(), import_gallery=refuse)
+    info = made_app.objects.put("faceline-embeddings", "data.pt", b"made")
+    with pytest.raises(InputError, match=r"faceline-embeddings/data\.pt: Ada Lovelace is there already"):
+        arrivals.handle(created(info))
+
+
+def test_a_file_that_is_replaced_while_it_is_taken_in_has_not_the_last_word(made_app: App) -> None:
+    def take_in(data: bytes, source: str) -> tuple[int, int]:
+        taken.append(data)
+        made_app.objects.put("faceline-embeddings", "data.pt", b"newer")
+        return 1, 0
+
+    taken: list[bytes] = []
+    info = made_app.objects.put("faceline-embeddings", "data.pt", b"older")
+    replace(made_app.videos.arrivals(), import_gallery=take_in).handle(created(info))
+    assert taken == [b"older", b"newer"]
 
 
 def test_whoever_is_forgotten_is_taken_out_of_the_dropped_file(models: Path, data_pt: Path, tmp_path: Path) -> None:
