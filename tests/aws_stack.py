@@ -13,7 +13,7 @@ import sys
 import time
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import cached_property
 from http.client import HTTPConnection
@@ -212,6 +212,32 @@ class Aws:
     def send(self, name: str, body: str) -> None:
         self.client("sqs").send_message(QueueUrl=self.queue_url(name), MessageBody=body)
 
+    def hold(self, name: str, body: str) -> str:
+        """Sends a message and takes it out of its function's reach; its receipt handle."""
+        sqs, functions, url = self.client("sqs"), self.client("lambda"), self.queue_url(name)
+        arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        (source,) = functions.list_event_source_mappings(EventSourceArn=arn)["EventSourceMappings"]
+        held: list[dict[str, Any]] = []
+
+        def is_held() -> bool:
+            """What was on its way to the function when the mapping was disabled is lost to us: once more."""
+            self.send(name, body)
+            held.extend(sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=1).get("Messages", []))
+            return bool(held)
+
+        functions.update_event_source_mapping(UUID=source["UUID"], Enabled=False)
+        try:
+            self.wait(is_held, f"a message of {name}")
+        finally:
+            functions.update_event_source_mapping(UUID=source["UUID"], Enabled=True)
+        return str(held[0]["ReceiptHandle"])
+
+    def drop(self, name: str, handle: str) -> None:
+        """Deletes a message that was held, if it is still there."""
+        sqs = self.client("sqs")
+        with suppress(sqs.exceptions.ReceiptHandleIsInvalid):
+            sqs.delete_message(QueueUrl=self.queue_url(name), ReceiptHandle=handle)
+
     def announce(self, name: str, bucket: str, key: str, data: bytes) -> None:
         """Says once more that an object was written, as S3 said it."""
         etag = hashlib.md5(data, usedforsecurity=False).hexdigest()
@@ -286,10 +312,10 @@ class Aws:
         finally:
             connection.close()
 
-    def logs(self, function: str) -> list[str]:
-        """The lines that a function has printed."""
+    def logs(self, function: str, since: float = 0.0) -> list[str]:
+        """The lines that a function has printed in invocations that ended since then (Unix time)."""
         group, logs = f"/aws/lambda/{function}", self.client("logs")
-        pages = logs.get_paginator("filter_log_events").paginate(logGroupName=group)
+        pages = logs.get_paginator("filter_log_events").paginate(logGroupName=group, startTime=int(since * 1000))
         return [event["message"] for page in pages for event in page["events"]]
 
     def processes(self, function: str) -> list[int]:
@@ -302,7 +328,7 @@ class Aws:
         found = self.processes(function)
         for process in found:
             os.kill(process, signal.SIGKILL)
-        self.wait(lambda: not set(found) & set(self.processes(function)), "the death of the processes")
+        self.wait(lambda: all(map(_is_dead, found)), "the death of the processes")
         return len(found)
 
     # Time
@@ -341,3 +367,11 @@ def _environment(process: Path) -> set[bytes]:
         return set((process / "environ").read_bytes().split(b"\0"))
     except OSError:  # it has ended, or is somebody else's
         return set()
+
+
+def _is_dead(process: int) -> bool:
+    """So that its parent can tell: one that is only ending has no environment any more."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
