@@ -77,8 +77,12 @@ class MatchReports:
             self.receipts.release(name, claim.token)
 
     def put(self, key: str, document: Document) -> None:
-        """Writes a report, which its caller holds."""
-        self.objects.put(self.bucket, key, json.dumps(document, ensure_ascii=False, indent=2).encode())
+        """Writes a report, which its caller holds.
+
+        On one line: Athena's readers of JSON know no other
+        (https://docs.aws.amazon.com/athena/latest/ug/json-serde.html).
+        """
+        self.objects.put(self.bucket, key, f"{json.dumps(document, ensure_ascii=False)}\n".encode())
 
     def delete(self, key: str) -> None:
         """Deletes a report; its name is free for another image then."""
