@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from faceline.assembly.videos import VideoWork
 
 _log = logging.getLogger("faceline.aws")
+_MOST_AT_START = 30_000  # faces: some four seconds on one core
 
 Event = Any  # whatever JSON Lambda was given
 Taking = Callable[[WorkQueue], Take]  # how a message of this queue is worked on
@@ -93,7 +95,7 @@ class AwsApp(AwsStorage):
     def _rekognition(self) -> FacesOf:
         from faceline.aws.faces import Kept, rekognition_engine  # noqa: PLC0415 (few choose it)
 
-        kept = Kept(self.face_records, self.collections, self.receipts, self.keeping)
+        kept = Kept(self.face_records, self.collections, self.marks, self.keeping)
         return rekognition_engine(self.clients, self.settings, image_limits(self.settings), kept)
 
     @property
@@ -140,8 +142,9 @@ class AwsApp(AwsStorage):
             return self._enroller.enroll_photo(photo)
 
     def open_photos(self) -> None:
-        """So do the others: opens what the first event of their function would have to open."""
+        """So do the others: opens what the first event of their function would have to open. Raises SettingError."""
         self.images.pipeline()
+        self.targets  # noqa: B018 (checked now)
         self.clients.s3  # noqa: B018 (opened now)
         self._open_engine(self.settings.collection)
 
@@ -155,19 +158,21 @@ class AwsApp(AwsStorage):
 
     def open_requests(self) -> None:
         self.frames.recognition()
-        self.collection().refresh()
+        self._fill(self.settings.collection)
 
     def open_clips(self) -> None:
         self.videos.arrivals()
 
     def open_staged(self) -> None:
         self.videos.recognizer()
+        self.targets  # noqa: B018 (checked now)
         name = self.videos.collection_name()
         self.analyzer(name)
-        self.collection(name).refresh()
+        self._fill(name)
 
     def open_matching(self) -> None:
         self.matching.matcher()
+        self.targets  # noqa: B018 (checked now)
         self.clients.s3  # noqa: B018 (opened now)
         self._open_engine(self.settings.names.matching_collection)
 
@@ -178,7 +183,7 @@ class AwsApp(AwsStorage):
         """Implements `notices.Tells`: keeps the notice, and has it brought, also when an earlier try died between."""
         new = self.notices.put(notice)
         message_id = self.notices.message_id(notice)
-        if not self.notices.settled(message_id):
+        if not self.notices.settled(message_id, [each.name for each in self.targets]):
             wake(self.queue_of(self.names.notify), message_id)
         return new
 
@@ -227,17 +232,20 @@ class AwsApp(AwsStorage):
         """A batch of the queue of notices. Any other event, such as a schedule's, has all told that is due."""
         longest_s = max((each.timeout_s for each in self.targets), default=0.0)
         least_s = min(longest_s + 1.0, invocation.left_s() / 2)  # half: else a short timeout would never tell anybody
-        lease_s = self.settings.lease_s
         waking = Waking(
             self.notices,
-            [Deliverer(self.notices, each, partial(self._sender, each), lease_s) for each in self.targets],
+            [self._deliverer(each, partial(invocation.count, "not_told")) for each in self.targets],
             self.settings.max_receives,
-            lease_s,
+            self.settings.lease_s,
             lambda: invocation.left_s() > least_s,
         )
         if not is_batch(event):
             return {"tried": waking.drain()}
-        return self._batch(event, invocation, lambda queue: invocation.counting(partial(waking.take, queue)))
+
+        def taking(queue: WorkQueue) -> Take:
+            return invocation.counting(partial(waking.take, queue))
+
+        return self._batch(event, invocation, taking, found_again=True)
 
     def _arrived(
         self, event: Event, invocation: Invocation, handler: Callable[[ObjectCreated], dict[str, Any]]
@@ -251,9 +259,9 @@ class AwsApp(AwsStorage):
                 results.append(arrivals.handle(each))
         return {"results": results}
 
-    def _batch(self, event: Event, invocation: Invocation, taking: Taking) -> dict[str, Any]:
-        queue = self.queue_of(queue_name(event))
-        settling = Settling(queue, self.settings.max_receives, partial(invocation.count, "dead_letters"))
+    def _batch(self, event: Event, invocation: Invocation, taking: Taking, found_again: bool = False) -> dict[str, Any]:
+        queue, buried = self.queue_of(queue_name(event)), partial(invocation.count, "dead_letters")
+        settling = Settling(queue, self.settings.max_receives, buried, found_again)
         return answered(settling, event["Records"], taking(settling), invocation.left_s)
 
     def _worker(self, work: Callable[[str], object], queue: WorkQueue) -> Take:
@@ -263,7 +271,16 @@ class AwsApp(AwsStorage):
     def _open_engine(self, collection: str) -> None:
         self._open_networks(collection)
         if self.settings.engine == "faceline" and collection:
-            self.collection(collection).refresh()
+            self._fill(collection)
+
+    def _fill(self, name: str) -> None:
+        """Reads a collection into memory. A larger one is left to the first event, which may take longer: a process has
+        ten seconds to start (https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html).
+        """
+        collection = self.collection(name)
+        with suppress(NotFoundError):  # it need not exist yet
+            if self.collections.get(name).faces <= _MOST_AT_START:
+                collection.refresh()
 
     def _open_networks(self, collection: str) -> None:
         if self.settings.engine == "faceline":
@@ -272,6 +289,10 @@ class AwsApp(AwsStorage):
 
     def _call(self, payload: dict[str, Any]) -> None:
         Functions(self.clients).start(self.names.recognition, payload | {"request_id": request_id()})
+
+    def _deliverer(self, target: Target, given_up: Callable[[int], object]) -> Deliverer:
+        sender = partial(self._sender, target)
+        return Deliverer(self.notices, target, sender, self.settings.lease_s, given_up=given_up)
 
     def _sender(self, target: Target) -> Sender:
         if target.name == TOPIC:
@@ -290,8 +311,8 @@ class AwsApp(AwsStorage):
 
 
 def retry_delay_s(lease_s: float, max_receives: int) -> float:
-    """After the first failure; a worker doubles it six times at most. All together they outlast a lease: a repeated
-    message whose twin was in hand when its process died is not buried before somebody else may take the work.
+    """After the first failure; a worker doubles it six times at most. All together they outlast a lease: of a repeated
+    message whose twin was in hand when its process died, one of the deliveries may take the work.
     """
     doublings = min(max(max_receives - 1, 1), 7)
     return 1.1 * lease_s / (2.0**doublings - 1)

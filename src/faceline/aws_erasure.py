@@ -2,24 +2,31 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from itertools import chain
 
-from faceline.aws.contents import Content, of_bucket, of_letter, of_table
+from faceline.aws.contents import Content, of_bucket, of_faces, of_letters, of_table
 from faceline.aws.erasure import (
     DynamoTraces,
     FacesAtRekognition,
     Letters,
     QueryAnswers,
+    RefusedKeys,
     RowsOfNoPhoto,
     S3Journal,
     erasure_key,
+    letters_of,
     names_in,
 )
+from faceline.aws.face_table import FaceTable
 from faceline.aws.faces import ENGINE
+from faceline.aws.objects import S3Objects
+from faceline.aws.rekognition_api import Rekognition
+from faceline.aws.snapshots import key_of, most_bytes
 from faceline.aws.state import StateTable
 from faceline.aws_app import AwsApp
-from faceline.aws_operations import dead_letters, queues
+from faceline.aws_operations import check_bucket, queues
 from faceline.erasure import Forgets, Gone, Receipt
 from faceline.errors import NotFoundError, UsageError
 from faceline.events import ObjectCreated
@@ -32,8 +39,6 @@ from faceline.pipelines.belongings import Belongings, Finder, Says
 from faceline.pipelines.forgetting import Eraser, Forgotten
 from faceline.pipelines.images import Places
 from faceline.pipelines.verifying import Left, Wanted, left_of
-
-_MOST_LETTERS = 10_000
 
 
 class NobodyWithoutFaces:
@@ -65,10 +70,12 @@ class AwsErasure:
     def find(self, name: str, collection: str | None = None) -> Belongings:
         """What there is of a person, in one collection or everywhere, with the photos that show others too.
 
-        Raises UsageError for what nobody can be called.
+        Raises UsageError for what nobody can be called, NotFoundError without one of the template's buckets.
         """
         if problem := problem_of(name):
             raise UsageError(f"nobody can be forgotten by this name: {problem}")
+        for bucket in self._buckets():
+            check_bucket(self._app, bucket, "the template makes it; set the setting that names it as you deployed it")
         collections = [collection] if collection else list(self._app.collections.models())
         return self._eraser().find(name, collections, collection is None, self.says(name))
 
@@ -155,7 +162,9 @@ class AwsErasure:
     def _stores(self) -> Mapping[str, Forgets]:
         app = self._app
         return {
-            "faces at Amazon Rekognition": FacesAtRekognition(app.clients, app.collections.models, ENGINE),
+            "faces at Amazon Rekognition": FacesAtRekognition(
+                app.clients, app.face_records, self._at_rekognition, self._says_of
+            ),
             "consents": app.consents,
             "notices": app.notices,
             "match reports": app.matching.reports,
@@ -168,8 +177,9 @@ class AwsErasure:
             "receipts and marks": self._traces,
             "rows of photos that are gone": RowsOfNoPhoto(app.records, app.objects, self._says_of),
             "answers of Athena": QueryAnswers(app.objects, app.names.work, self._says_of),
-            "dead letters": Letters(lambda: queues(app), self._says_of),
+            "objects of keys that are refused": RefusedKeys(self._every_object, self._buckets(), self._says_of),
             "ids of removed faces": app.face_records,
+            "dead letters": Letters(lambda: queues(app), self._says_of),
         }
 
     def _delete(self, bucket: str, key: str) -> None:
@@ -200,10 +210,39 @@ class AwsErasure:
             etag = ""
         return ObjectCreated(bucket, key, etag, 0, "").event_id
 
-    def _contents(self) -> Iterator[Content]:
+    def _at_rekognition(self) -> list[str]:
+        """The collections that are recognised there; of one whose first face has no record yet, only settings know."""
+        app, s = self._app, self._app.settings
+        known = [name for name, model in app.collections.models().items() if model.startswith(f"{ENGINE}/")]
+        chosen = [s.collection, s.names.matching_collection] if s.engine == "rekognition" else []
+        return list(dict.fromkeys([*known, *chosen]))
+
+    def _buckets(self) -> tuple[str, ...]:
+        """All that the template makes."""
         app, names = self._app, self._app.settings.names
+        return (app.settings.input_bucket, *names[:4], names.images, names.matches, app.names.work)
+
+    @cached_property
+    def _every_object(self) -> S3Objects:
+        """Also those of keys that faceline refuses."""
+        return S3Objects(self._app.clients, any_key=True)
+
+    def _snapshots(self) -> dict[str, int]:
+        """By key, the bytes that they may have, as `Snapshots.read` has it: of many faces more than other objects."""
+        table = FaceTable(self._app.clients, self._app.names.state)
+        return {key_of(name): most_bytes(table.meta(name).newest) for name in self._app.collections.models()}
+
+    def _letters(self) -> Iterator[Content]:
+        found = queues(self._app)
+        with ThreadPoolExecutor(8) as threads:
+            looked_at = list(threads.map(letters_of, found))
+        for queue, (letters, unseen) in zip(found, looked_at, strict=True):
+            yield from of_letters(queue.name, letters, unseen)
+
+    def _contents(self) -> Iterator[Content]:
+        app = self._app
         tables = (of_table(app.clients, table) for table in (app.names.state, app.names.results))
-        buckets = (app.settings.input_bucket, *names[:4], names.images, names.matches, app.names.work)
-        objects = (of_bucket(app.objects, bucket) for bucket in buckets)
-        letters = (of_letter(*each) for each in dead_letters(app, _MOST_LETTERS))
-        return chain.from_iterable(chain(tables, objects, letters))
+        snapshots = self._snapshots()
+        objects = (of_bucket(self._every_object, bucket, snapshots) for bucket in self._buckets())
+        faces = (of_faces(Rekognition(app.clients, name)) for name in self._at_rekognition())
+        return chain.from_iterable(chain(tables, objects, [self._letters()], faces))

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from faceline.aws.dead_letters import MOST_LETTERS
 from faceline.aws.erasure import cut_off
 from faceline.aws.failed_calls import FailedCalls
 from faceline.aws.functions import Functions
@@ -12,7 +13,7 @@ from faceline.aws.queue import SqsQueue, dead_letter_name
 from faceline.aws.reaching import check_reached
 from faceline.aws_app import AwsApp
 from faceline.config import Settings
-from faceline.errors import FacelineError
+from faceline.errors import FacelineError, NotFoundError
 from faceline.gallery.ports import CollectionInfo
 from faceline.ports import DeadLetter
 
@@ -56,7 +57,16 @@ def reached(settings: Settings) -> AwsApp:
         settings = settings.with_(input_bucket=f"{settings.id}-photos")
     app = AwsApp(settings)
     check_reached(app.clients, app.names.state)
+    check_bucket(app, settings.input_bucket, "set input_bucket to the template's PhotosBucket")
     return app
+
+
+def check_bucket(app: AwsApp, bucket: str, advice: str) -> None:
+    """Raises NotFoundError when there is none: who looks for something in it must not find nothing instead."""
+    try:
+        next(app.objects.list(bucket), None)
+    except NotFoundError as error:
+        raise NotFoundError(f"{error}; {advice}") from error
 
 
 def queues(app: AwsApp) -> list[WorkedOn]:
@@ -72,6 +82,11 @@ def dead_letters(app: AwsApp, limit: int = 100) -> list[tuple[str, DeadLetter]]:
     with ThreadPoolExecutor(8) as threads:
         listed = list(threads.map(lambda queue: queue.list(limit), found))
     return [(queue.name, letter) for queue, letters in zip(found, listed, strict=True) for letter in letters]
+
+
+def dead_ids(app: AwsApp) -> set[str]:
+    """The message ids of all dead letters."""
+    return {letter.message_id for _, letter in dead_letters(app, MOST_LETTERS)}
 
 
 def redrive(app: AwsApp, message_ids: Sequence[str] | None = None) -> int:

@@ -46,6 +46,11 @@ class AwsStorage:
 
     @cached_property
     def receipts(self) -> DynamoReceipts:
+        return DynamoReceipts(self.clients, self.names.state, kept_days=self.settings.results_kept_days)
+
+    @cached_property
+    def marks(self) -> DynamoReceipts:
+        """Receipts of what is to be done yet, kept until it is. They say nobody."""
         return DynamoReceipts(self.clients, self.names.state)
 
     @cached_property

@@ -6,6 +6,7 @@ loaded, when Lambda gives a process more of a core than `MemoryMb` pays for, and
 
 import logging
 import os
+import sys
 from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 from faceline.aws.observing import Context, Observing
 from faceline.aws_app import AwsApp
 from faceline.config import load
-from faceline.errors import FacelineError
+from faceline.errors import FacelineError, SettingError
 
 Event = Any  # whatever JSON Lambda was given
 
@@ -94,17 +95,21 @@ _OPENED: Mapping[str, Callable[[AwsApp], object]] = {
 def _open(handler: str) -> None:
     """What this handler needs. What cannot be had now is tried again by the first event, whose dead letter says why.
 
-    Raises SettingError, so that Lambda calls the process not startable.
+    Raises SettingError, so that Lambda calls the process not startable, and messages stay in the queue.
     """
-    function = handler.rpartition(".")[2]
-    if function not in _OPENED:
+    module, _, function = handler.rpartition(".")
+    if module != __name__ or function not in _OPENED:
         return
     observing()
     opened = app()
     try:
         _OPENED[function](opened)
+    except SettingError:
+        raise
     except FacelineError as error:
         _log.error("not all could be opened", extra={"function": function, "reason": str(error)})
 
 
-_open(os.environ.get("_HANDLER", ""))
+# In a container image the variable is missing or empty (https://github.com/aws/aws-lambda-java-libs/issues/237): there
+# the runtime interface client's command line says the handler.
+_open(os.environ.get("_HANDLER") or sys.argv[-1])

@@ -119,8 +119,8 @@ class Outbox(Tells, Protocol):
         """Nothing is due for this target before that."""
         ...
 
-    def end(self, target: str, address: str, reason: str) -> None:
-        """The target wants nothing any more, as long as it has this address: what waits for it is dead."""
+    def end(self, target: str, address: str, reason: str) -> int:
+        """The target wants nothing any more, as long as it has this address: what waits for it is dead; how many."""
         ...
 
     def sweep(self, kept_days: float, targets: Sequence[str]) -> int:

@@ -29,6 +29,11 @@ def check_key(key: str) -> tuple[str, ...]:
     return tuple(key.split("/"))
 
 
+def is_key(key: str) -> bool:
+    """Whether `check_key` takes it."""
+    return not _refusal(key)
+
+
 def _refusal(key: str) -> str:
     try:
         size = len(key.encode())

@@ -151,6 +151,10 @@ class DeadLetters(Protocol):
 class WorkQueue(Queue, DeadLetters, Protocol):
     """What work is done from: a queue with its dead letters."""
 
+    def postpone(self, message: Message, delay_s: float = 0.0, reason: str = "") -> bool:
+        """As `release`, of a message that nobody could begin: however often it is postponed, it does not die of it."""
+        ...
+
 
 class ClaimState(StrEnum):
     MINE = "mine"

@@ -128,17 +128,28 @@ def opened(
     Raises as `frames` does.
     """
     name = source or str(path)
+    descriptor = _open(path, name)
+    try:
+        with opened_file(descriptor, limits, sampling, name) as clip:
+            yield clip
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def opened_file(descriptor: int, limits: VideoLimits, sampling: Sampling, source: str) -> Iterator[Clip]:
+    """As `opened`, of a file that is open at its start, and stays so.
+
+    Raises as `frames` does.
+    """
+    _check(os.fstat(descriptor), source, limits)
     request = Request(
         sampling.per_second, sampling.at_most, limits.max_pixels, limits.decode_pixels, limits.max_duration_s,
         limits.memory_mb, limits.cpu_s, limits.threads,
     )  # fmt: skip
-    descriptor = _open(path, name, limits)
-    try:
-        with decoder_process(descriptor, request, limits.timeout_s) as decoder:
-            decoded = _Source(name, decoder, limits)
-            yield Clip(decoded.info(), decoded.frames())
-    finally:
-        os.close(descriptor)
+    with decoder_process(descriptor, request, limits.timeout_s) as decoder:
+        decoded = _Source(source, decoder, limits)
+        yield Clip(decoded.info(), decoded.frames())
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,22 +235,16 @@ def upright(pixels: Pixels, turns: int, mirrored: bool) -> Pixels:
     return np.ascontiguousarray(turned[:, ::-1] if mirrored else turned)
 
 
-def _open(path: Path, source: str, limits: VideoLimits) -> int:
-    """A descriptor of the file, once it is known to be one and within the limit. Raises VideoError."""
+def _open(path: Path, source: str) -> int:
+    """A descriptor of whatever is there. Raises VideoError."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        return os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError as error:
         raise VideoError(f"{source}: there is no such file; check the name") from error
     except PermissionError as error:
         raise VideoError(f"{source}: permission denied; make it readable for this user") from error
     except (OSError, ValueError) as error:  # ValueError: a name with NUL
         raise VideoError(f"{source}: cannot be read ({error}); check the name and the disk") from error
-    try:
-        _check(os.fstat(descriptor), source, limits)
-    except VideoError:
-        os.close(descriptor)
-        raise
-    return descriptor
 
 
 def _check(status: os.stat_result, source: str, limits: VideoLimits) -> None:

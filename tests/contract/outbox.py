@@ -148,7 +148,7 @@ class OutboxContract:
         self, outbox: SqliteOutbox
     ) -> None:
         outbox.put(seen(1))
-        outbox.end("all", "here", "it answered 410 Gone")
+        assert outbox.end("all", "here", "it answered 410 Gone") == 1
         assert states(outbox)["all"] == "dead"
         outbox.put(seen(2, "11:00:00"))
         assert states(outbox, 2) == {"calm": "waiting"}

@@ -7,21 +7,17 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import AbstractContextManager
 from multiprocessing.connection import Connection
-from typing import Protocol
 
 import pytest
 
 from contract.conftest import Clock
-from faceline.ports import DeadLetters, Message, Queue
+from faceline.ports import Message, Queue, WorkQueue
 
 MAX_RECEIVES = 3
 _SPAWN = multiprocessing.get_context("spawn")
 
 
-class QueueWithDeadLetters(Queue, DeadLetters, Protocol): ...
-
-
-Connect = Callable[[], AbstractContextManager[QueueWithDeadLetters]]
+Connect = Callable[[], AbstractContextManager[WorkQueue]]
 
 
 def receive_all(connect: Connect) -> list[str]:
@@ -42,7 +38,7 @@ def receive_and_hang(connect: Connect, pipe: Connection) -> None:
 
 class QueueContract:
     @pytest.fixture
-    def queue(self) -> QueueWithDeadLetters:
+    def queue(self) -> WorkQueue:
         """The adapter: on the clock `clock`, with MAX_RECEIVES."""
         raise NotImplementedError
 
@@ -150,7 +146,7 @@ class QueueContract:
         queue.send("same")
         assert len(queue.receive(limit=10)) == 2
 
-    def test_depth_counts_each_message_once(self, queue: QueueWithDeadLetters) -> None:
+    def test_depth_counts_each_message_once(self, queue: WorkQueue) -> None:
         for number in range(4):
             queue.send(str(number))
         held, buried = queue.receive(limit=2)
@@ -186,13 +182,11 @@ class QueueContract:
 
 class DeadLettersContract:
     @pytest.fixture
-    def queue(self) -> QueueWithDeadLetters:
+    def queue(self) -> WorkQueue:
         """The adapter: on the clock `clock`, with MAX_RECEIVES."""
         raise NotImplementedError
 
-    def test_a_message_received_too_often_goes_to_the_dead_letters(
-        self, queue: QueueWithDeadLetters, clock: Clock
-    ) -> None:
+    def test_a_message_received_too_often_goes_to_the_dead_letters(self, queue: WorkQueue, clock: Clock) -> None:
         message_id = queue.send("poison")
         poison(queue, clock)
         assert queue.receive() == []
@@ -200,13 +194,13 @@ class DeadLettersContract:
         assert (letter.message_id, letter.body, letter.receive_count) == (message_id, "poison", MAX_RECEIVES)
         assert str(MAX_RECEIVES) in letter.reason
 
-    def test_poison_does_not_hide_the_messages_behind_it(self, queue: QueueWithDeadLetters, clock: Clock) -> None:
+    def test_poison_does_not_hide_the_messages_behind_it(self, queue: WorkQueue, clock: Clock) -> None:
         queue.send("poison")
         poison(queue, clock)
         queue.send("good")
         assert [message.body for message in queue.receive(limit=1)] == ["good"]
 
-    def test_a_buried_message_keeps_the_reason(self, queue: QueueWithDeadLetters, clock: Clock) -> None:
+    def test_a_buried_message_keeps_the_reason(self, queue: WorkQueue, clock: Clock) -> None:
         queue.send("bad")
         (message,) = queue.receive()
         assert queue.bury(message, "it is not JSON")
@@ -214,7 +208,7 @@ class DeadLettersContract:
         assert queue.receive() == []
         assert [(letter.body, letter.reason) for letter in queue.list()] == [("bad", "it is not JSON")]
 
-    def test_a_buried_message_can_no_longer_be_acknowledged(self, queue: QueueWithDeadLetters) -> None:
+    def test_a_buried_message_can_no_longer_be_acknowledged(self, queue: WorkQueue) -> None:
         queue.send("bad")
         (message,) = queue.receive()
         queue.bury(message, "bad")
@@ -222,7 +216,7 @@ class DeadLettersContract:
         assert not queue.bury(message, "again")
         assert len(queue.list()) == 1
 
-    def test_a_lost_lease_cannot_bury(self, queue: QueueWithDeadLetters, clock: Clock) -> None:
+    def test_a_lost_lease_cannot_bury(self, queue: WorkQueue, clock: Clock) -> None:
         queue.send("one")
         (lost,) = queue.receive(lease_s=60)
         clock.advance(61)
@@ -230,16 +224,38 @@ class DeadLettersContract:
         assert not queue.bury(lost, "late")
         assert queue.list() == []
 
-    def test_dead_letters_are_listed_oldest_first_up_to_the_limit(
-        self, queue: QueueWithDeadLetters, clock: Clock
-    ) -> None:
+    def test_a_postponed_message_comes_back_after_its_delay(self, queue: WorkQueue, clock: Clock) -> None:
+        queue.send("later")
+        (message,) = queue.receive()
+        assert queue.postpone(message, 30, "busy")
+        assert queue.receive() == []
+        clock.advance(31)
+        assert queue.receive()[0].message_id == message.message_id
+
+    def test_a_message_that_is_postponed_again_and_again_does_not_die_of_it(self, queue: WorkQueue) -> None:
+        message_id = queue.send("later", "event-1")
+        for _ in range(2 * MAX_RECEIVES):
+            (message,) = queue.receive()
+            assert queue.postpone(message, 0.0, "busy")
+        (message,) = queue.receive()
+        assert (message.message_id, message.body, queue.list()) == (message_id, "later", [])
+        assert queue.acknowledge(message)
+        assert queue.depth() == {"visible": 0, "in_flight": 0, "dead": 0}
+
+    def test_a_lost_lease_cannot_postpone(self, queue: WorkQueue, clock: Clock) -> None:
+        queue.send("one")
+        (lost,) = queue.receive(lease_s=60)
+        clock.advance(61)
+        (held,) = queue.receive()
+        assert not queue.postpone(lost)
+        assert queue.acknowledge(held)
+
+    def test_dead_letters_are_listed_oldest_first_up_to_the_limit(self, queue: WorkQueue, clock: Clock) -> None:
         bury_each(queue, clock, ["a", "b", "c"])
         assert [letter.body for letter in queue.list()] == ["a", "b", "c"]
         assert [letter.body for letter in queue.list(limit=2)] == ["a", "b"]
 
-    def test_redriven_messages_start_with_a_fresh_receive_count(
-        self, queue: QueueWithDeadLetters, clock: Clock
-    ) -> None:
+    def test_redriven_messages_start_with_a_fresh_receive_count(self, queue: WorkQueue, clock: Clock) -> None:
         queue.send("poison")
         poison(queue, clock)
         queue.receive()
@@ -247,13 +263,13 @@ class DeadLettersContract:
         assert queue.list() == []
         assert queue.receive()[0].receive_count == 1
 
-    def test_only_the_named_dead_letters_are_redriven(self, queue: QueueWithDeadLetters, clock: Clock) -> None:
+    def test_only_the_named_dead_letters_are_redriven(self, queue: WorkQueue, clock: Clock) -> None:
         ids = bury_each(queue, clock, ["a", "b"])
         assert queue.redrive([ids[1], "no such message"]) == 1
         assert [message.body for message in queue.receive(limit=10)] == ["b"]
         assert [letter.body for letter in queue.list()] == ["a"]
 
-    def test_only_dead_letters_that_are_named_are_discarded(self, queue: QueueWithDeadLetters, clock: Clock) -> None:
+    def test_only_dead_letters_that_are_named_are_discarded(self, queue: WorkQueue, clock: Clock) -> None:
         ids = bury_each(queue, clock, ["a", "b", "c"])
         living = queue.send("living")
         assert queue.discard([ids[1], living, "no such message"]) == 1
@@ -261,13 +277,11 @@ class DeadLettersContract:
         assert (queue.discard(), queue.discard()) == (2, 0)
         assert [message.body for message in queue.receive(limit=10)] == ["living"]
 
-    def test_redriving_nothing_is_no_error(self, queue: QueueWithDeadLetters) -> None:
+    def test_redriving_nothing_is_no_error(self, queue: WorkQueue) -> None:
         assert queue.redrive() == 0
         assert queue.redrive([]) == 0
 
-    def test_a_dead_lettered_deduplication_id_is_not_queued_again(
-        self, queue: QueueWithDeadLetters, clock: Clock
-    ) -> None:
+    def test_a_dead_lettered_deduplication_id_is_not_queued_again(self, queue: WorkQueue, clock: Clock) -> None:
         message_id = queue.send("poison", "event-1")
         poison(queue, clock)
         queue.receive()
@@ -282,7 +296,7 @@ def poison(queue: Queue, clock: Clock) -> None:
         clock.advance(61)
 
 
-def bury_each(queue: QueueWithDeadLetters, clock: Clock, bodies: list[str]) -> list[str]:
+def bury_each(queue: WorkQueue, clock: Clock, bodies: list[str]) -> list[str]:
     buried: list[Message] = []
     for body in bodies:
         queue.send(body)

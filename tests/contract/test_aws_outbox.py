@@ -19,6 +19,7 @@ from faceline.erasure import Gone
 from faceline.notices import message_id_of
 
 _DAY_S = 86_400
+TARGETS = ["all", "calm"]
 
 
 @pytest.fixture
@@ -56,21 +57,43 @@ def expiries(table: str, prefix: str) -> list[int]:
 def test_a_notice_is_settled_once_every_target_has_it_or_never_will(outbox: DynamoOutbox, clock: Clock) -> None:
     outbox.put(seen(1))
     message_id = outbox.message_id(seen(1))
-    assert outbox.next_at(message_id) == clock()
-    assert not outbox.settled(message_id)
+    assert outbox.next_at(message_id, TARGETS) == clock()
+    assert not outbox.settled(message_id, TARGETS)
     first, second = outbox.claim("all", 60), outbox.claim("calm", 60)
     assert first
     assert second
     outbox.delivered(first)
     outbox.retry(second, 30, "it answered 500")
-    assert outbox.next_at(message_id) == clock() + 30
-    assert not outbox.settled(message_id)
+    assert outbox.next_at(message_id, TARGETS) == clock() + 30
+    assert not outbox.settled(message_id, TARGETS)
     clock.advance(30)
     again = outbox.claim("calm", 60)
     assert again
     outbox.bury(again, "it answered 500")
-    assert outbox.settled(message_id)
-    assert outbox.settled(message_id_of("never put"))
+    assert outbox.settled(message_id, TARGETS)
+    assert outbox.settled(message_id_of("never put"), TARGETS)
+
+
+def test_a_notice_that_waits_only_for_targets_that_are_no_more_is_settled(outbox: DynamoOutbox, clock: Clock) -> None:
+    outbox.put(seen(1))
+    message_id = outbox.message_id(seen(1))
+    assert outbox.settled(message_id, ["another"])
+    assert outbox.next_at(message_id, ["another"]) is None
+    assert outbox.next_at(message_id, ["another", "calm"]) == clock()
+
+
+def test_a_notice_is_not_due_before_its_target_may_be_asked_again(outbox: DynamoOutbox, clock: Clock) -> None:
+    outbox.put(seen(1))
+    message_id = outbox.message_id(seen(1))
+    outbox.pause("all", 3600)
+    assert outbox.next_at(message_id, ["all"]) == clock() + 3600
+    assert outbox.next_at(message_id, TARGETS) == clock()
+    delivery = outbox.claim("calm", 60)
+    assert delivery
+    outbox.retry(delivery, 7200, "it answered 500")
+    assert outbox.next_at(message_id, TARGETS) == clock() + 3600
+    clock.advance(3601)
+    assert outbox.claim("all", 60)
 
 
 def test_a_transaction_that_met_another_is_tried_again(table: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -93,6 +93,25 @@ def test_receipts_that_are_kept_for_a_time_say_when_they_end(
     assert item["expires_at"] == {"N": str(int(clock() + 2 * 86_400))}
 
 
+def test_a_receipt_that_is_asked_for_again_is_kept_for_as_long_again(
+    receipts: DynamoReceipts, table: str, clock: Clock
+) -> None:
+    def ends() -> float:
+        (item,) = Clients().dynamodb.scan(TableName=table)["Items"]
+        return float(item["expires_at"]["N"])
+
+    receipts.complete("owner", receipts.claim("owner", 60).token, "input/a.jpg")
+    first = ends()
+    clock.advance(3600)
+    assert receipts.claim("owner", 60).state is ClaimState.DONE
+    assert ends() == first  # it is renewed once a day at most
+    clock.advance(86_400)
+    assert receipts.claim("owner", 60).result == "input/a.jpg"
+    assert ends() == int(clock() + 2 * 86_400)
+    receipts.discard("owner")
+    assert receipts.claim("owner", 60).state is ClaimState.MINE
+
+
 def test_an_event_id_of_any_length_is_an_event(receipts: DynamoReceipts) -> None:
     long = "photos/" + "ü" * 2000
     receipts.complete(long, receipts.claim(long, 60).token, "{}")

@@ -14,7 +14,7 @@ from faceline.local.receipts import SqliteReceipts
 from faceline.local.schema import STATE
 from faceline.pipelines.arrivals import Arrivals
 from faceline.pipelines.worker import BusyError
-from faceline.ports import Receipts
+from faceline.ports import ClaimState, Receipts
 
 EVENT = ObjectCreated("photos", "input/a.jpg", "etag", 7, "2026-01-31T12:00:00.000Z", sequencer="0A")
 
@@ -74,12 +74,23 @@ def test_without_a_sequencer_equal_bytes_are_handled_once(receipts: Receipts) ->
     assert len(handler.handled) == 1
 
 
-def test_a_photo_that_was_gone_is_handled_when_it_comes_back(receipts: Receipts) -> None:
+@pytest.mark.parametrize("sequencer", ["0B", ""])
+def test_a_photo_that_was_gone_is_handled_when_it_comes_back(receipts: Receipts, sequencer: str) -> None:
     handler = Handler(NotFoundError("photos has no input/a.jpg"))
     arrivals = Arrivals(receipts, handler)
-    assert arrivals.handle(EVENT)["status"] == "gone"
-    assert arrivals.handle(EVENT)["status"] == "gone"
-    assert arrivals.handle(replace(EVENT, sequencer="0B"))["status"] == "done"
+    assert arrivals.handle(EVENT) == {"status": "gone", "reason": "photos has no input/a.jpg"}
+    assert arrivals.handle(replace(EVENT, sequencer=sequencer))["status"] == "done"
+
+
+def test_nothing_is_kept_of_a_photo_that_is_gone(receipts: Receipts) -> None:
+    handler = Handler()
+    arrivals = Arrivals(receipts, handler)
+    arrivals.handle(EVENT)
+    handler.error = NotFoundError("photos has no input/a.jpg")
+    again = replace(EVENT, sequencer="0B")
+    assert arrivals.handle(again)["status"] == "gone"
+    assert receipts.result(EVENT.event_id) is None
+    assert receipts.claim(EVENT.event_id, 60).state is ClaimState.MINE
 
 
 @pytest.mark.parametrize("key", ["input/a/", "enroll/", "images/2026/"])

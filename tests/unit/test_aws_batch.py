@@ -11,6 +11,7 @@ from faceline.errors import InputError, StorageError
 from faceline.local.database import Database
 from faceline.local.queue import SqliteQueue
 from faceline.local.schema import STATE
+from faceline.pipelines.worker import BusyError, Worker
 from faceline.ports import Message
 
 ARN = "arn:aws:sqs:eu-central-1:000000000000:faceline-photo-queue"
@@ -50,7 +51,7 @@ class Queue(SqliteQueue):
     def begun(self, message: Message) -> None:
         self.in_hand.append(message.body)
 
-    def send_anew(self, message: Message) -> bool:
+    def send_anew(self, message: Message, delay_s: float = 0.0) -> bool:
         self.anew.append(message.body)
         return self.acknowledge(message)
 
@@ -63,9 +64,9 @@ class Queue(SqliteQueue):
 class Batch:
     """buried: how often a message was said to be."""
 
-    def __init__(self, queue: Queue, max_receives: int = 3) -> None:
+    def __init__(self, queue: Queue, max_receives: int = 3, found_again: bool = False) -> None:
         self.queue, self.buried, self.taken = queue, 0, list[str]()
-        self.settling = Settling(queue, max_receives, self._bury)
+        self.settling = Settling(queue, max_receives, self._bury, found_again)
 
     def answer(
         self,
@@ -191,6 +192,16 @@ def test_one_that_is_not_begun_on_its_last_delivery_is_sent_anew(queue: Queue) -
     assert queue.depth()["dead"] == batch.buried == 0
 
 
+def test_those_whose_work_is_found_without_them_are_begun_together_and_not_sent_anew(queue: Queue) -> None:
+    batch = Batch(queue, max_receives=2, found_again=True)
+    left_s = iter([30.0, 30.0, 0.5])
+    records = repeated(queue, "first", "second", "third")
+    assert batch.answer(records, batch.settling.acknowledge, lambda: next(left_s)) == []
+    assert (batch.taken, queue.anew) == (["first", "second"], [])
+    assert queue.depth() == {"visible": 0, "in_flight": 0, "dead": 0}
+    assert batch.buried == 0
+
+
 def test_one_that_was_sent_anew_counts_as_delivered_before(queue: Queue) -> None:
     batch = Batch(queue)
     records = queue.records("anew", "new")
@@ -233,6 +244,18 @@ def test_the_last_delivery_is_buried_with_its_reason_rather_than_given_back(queu
     assert batch.answer(queue.records(), lambda message: batch.settling.release(message, 0.0, "no table")) == []
     assert [letter.reason for letter in queue.list()] == ["no table"]
     assert batch.buried == 1
+
+
+def test_what_another_process_has_in_hand_is_sent_anew_on_its_last_delivery_and_waits(queue: Queue) -> None:
+    def busy(body: str) -> None:
+        raise BusyError("another worker holds it")
+
+    batch = Batch(queue, max_receives=2)
+    take = Worker(batch.settling, batch.settling, busy).take
+    assert batch.answer(queue.records("long"), take) == ["long"]
+    assert queue.depth() == {"visible": 0, "in_flight": 1, "dead": 0}
+    assert batch.answer(repeated(queue, "longer"), take) == []
+    assert (queue.anew, queue.list(), batch.buried) == (["longer"], [], 0)
 
 
 def test_messages_that_would_not_fit_are_given_back_at_once(queue: Queue) -> None:

@@ -1,32 +1,39 @@
 """Forgetting a person on AWS: tables, buckets, queues, and what is told of it."""
 
 import json
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import pytest
-from botocore.stub import Stubber
 
+from amazon import rekognition
 from commands import environment
+from contract.face_service import COLLECTION, MixedAnalyzer, origin, picture
+from faceline.app import App
 from faceline.aws.clients import Clients
 from faceline.aws.contents import of_letter
-from faceline.aws.erasure import FacesAtRekognition, S3Journal, erasure_key
+from faceline.aws.erasure import DynamoTraces, S3Journal, erasure_key
+from faceline.aws.face_records import DynamoFaceRecords
 from faceline.aws.mailbox import Envelope, Mailbox
 from faceline.aws.state import StateTable
 from faceline.aws_erasure import AwsErasure
 from faceline.aws_operations import failed_calls
-from faceline.erasure import Gone
-from faceline.errors import NotFoundError, UsageError
+from faceline.errors import NotFoundError, StorageError, UsageError
+from faceline.gallery.enrolment import Photo
 from faceline.gallery.ports import NewFace
 from faceline.local.keyed import Keyed
+from faceline.notices import Notice
+from faceline.pipelines.arrivals import Arrivals
 from faceline.ports import DeadLetter, RecordQuery
 from made import MODEL, Workflow, event_of, open_app, photo, record, vector
-from ministack import KEYS
 from on_aws import ANOTHER, NAME, OTHER, WHO, Deployment, deployed, opened
+from sqs import Killed
 
 _KILLED = """
 import os
@@ -97,6 +104,35 @@ def test_no_byte_of_a_forgotten_person_is_left(there: Deployment) -> None:
     done = _forget(there)
     assert done.removed == {there.settings.collection: 1, there.settings.names.matching_collection: 1}
     assert _places_with(there, *words) == []
+    assert AwsErasure(app).left_of(NAME) == []
+
+
+def test_who_was_enrolled_and_told_of_by_a_function_at_work_is_gone_too(
+    there: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An enrolment and a photo were read before the erasure, and write after it has looked."""
+    app, bucket = there.app, there.settings.input_bucket
+    late = replace(record("zz-4711-zz", NAME, vector(WHO)), source=f"{bucket}/enroll/{NAME}/2.png")
+    notice = Notice("n", "person.seen", "2026-01-01T00:00:00+00:00", f"{bucket}/input/a.png", "somebody", (NAME,))
+
+    def busy(self: DynamoTraces) -> bool:
+        app.face_records.add(there.settings.collection, [NewFace(late)])
+        return not app.notices.put(notice)
+
+    monkeypatch.setattr(DynamoTraces, "busy", busy)
+    done = _forget(there)
+    assert [face.person for face in app.face_records.find(there.settings.collection)] == [OTHER]
+    assert app.notices.list() == []
+    assert done.removed[there.settings.collection] == 2
+    assert _places_with(there, NAME.encode(), b"zz-4711-zz", vector(WHO).astype(np.float32).tobytes()) == []
+    assert AwsErasure(app).left_of(NAME) == []
+
+
+def test_an_event_of_a_deleted_upload_that_comes_late_leaves_nothing(there: Deployment) -> None:
+    app, bucket = there.app, there.settings.input_bucket
+    late = event_of(app.objects.head(bucket, f"enroll/{NAME}/1.png"))
+    _forget(there)
+    assert Arrivals(app.receipts, app.images.handle).handle(late)["status"] == "gone"
     assert AwsErasure(app).left_of(NAME) == []
 
 
@@ -210,6 +246,16 @@ def test_nobody_is_forgotten_by_a_name_that_is_nowhere(empty: Deployment) -> Non
     assert AwsErasure(empty.app).journal.all() == []
 
 
+def test_a_bucket_that_is_not_there_is_no_bucket_without_the_person(empty: Deployment) -> None:
+    _known(empty, "Ann", "1")
+    bucket = empty.settings.names.matches
+    empty.app.clients.s3.delete_bucket(Bucket=bucket)
+    with pytest.raises(NotFoundError, match=f"there is no bucket {bucket}; the template makes it"):
+        _forget(empty, "Ann")
+    with pytest.raises(NotFoundError, match=f"there is no bucket {bucket}"):
+        AwsErasure(empty.app).left_of("Ann")
+
+
 def test_a_blank_name_is_nobodys(empty: Deployment) -> None:
     with pytest.raises(UsageError, match="must not be blank"):
         _forget(empty, " ")
@@ -244,6 +290,31 @@ def test_answers_of_athena_that_say_the_name_go(there: Deployment) -> None:
     assert [key for key in there.keys(work) if key.startswith("athena/")] == ["athena/2.csv"]
 
 
+@pytest.mark.parametrize(
+    "key", [f"input//{NAME}.png", f"enroll\\{NAME}.png", f"enroll/{NAME}/", f"input/../{NAME}.csv"]
+)
+def test_an_object_whose_key_is_refused_is_found_and_goes(there: Deployment, key: str) -> None:
+    app, bucket = there.app, there.settings.input_bucket
+    others = ["input//", f"input//{OTHER}.png", "input//a.csv"]
+    for each in (key, *others):
+        app.clients.s3.put_object(Bucket=bucket, Key=each, Body=b"a,b")
+    place = f"{bucket}/{key}"
+    assert place in {each.where for each in AwsErasure(app).left_of(NAME)}
+    assert _forget(there).stores["objects of keys that are refused"] == 1
+    assert AwsErasure(app).left_of(NAME) == []
+    keys = {each["Key"] for each in app.clients.s3.list_objects_v2(Bucket=bucket)["Contents"]}
+    assert set(others) < keys
+    assert key not in keys
+
+
+def test_a_name_in_an_object_whose_key_is_refused_is_found(empty: Deployment) -> None:
+    bucket = empty.settings.input_bucket
+    empty.app.clients.s3.put_object(Bucket=bucket, Key="input//people.csv", Body=f"1,{NAME}\n".encode())
+    assert [(each.where, each.what) for each in AwsErasure(empty.app).left_of(NAME)] == [
+        (f"{bucket}/input//people.csv", "name")
+    ]
+
+
 def test_a_receipt_says_no_name_and_is_found_by_it(there: Deployment) -> None:
     done = _forget(there)
     journal = AwsErasure(there.app).journal
@@ -271,6 +342,62 @@ def test_verifying_finds_the_ids_of_who_was_forgotten(there: Deployment) -> None
     assert [(each.where, each.what) for each in AwsErasure(there.app).left_of(NAME)] == [(place, "id")]
 
 
+def test_what_is_too_large_to_be_read_is_told_and_the_rest_is_looked_at(
+    there: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _forget(there)
+    for number in range(6):
+        _known(there, "Ann", f"face-{number}")
+    opened(there.made, min_changes=1).collection().refresh()  # writes a snapshot, larger than any other object
+    place = there.app.names.work, f"collections/{there.settings.collection}.faces"
+    size = there.app.objects.head(*place).size
+    for name in ("large", "small"):
+        text = f"{name} {NAME}".encode().ljust(size if name == "large" else 20)
+        there.app.objects.put(there.settings.input_bucket, f"processed/{name}.txt", text)
+    monkeypatch.setattr("faceline.aws.contents._MAX_BYTES", size - 1)
+    folder = f"{there.settings.input_bucket}/processed"
+    assert [(each.where, each.what) for each in AwsErasure(there.app).left_of(NAME)] == [
+        (f"{folder}/large.txt has {size:,} bytes, at most {size - 1:,} are read here", "unread"),
+        (f"{folder}/small.txt", "name"),
+    ]
+
+
+@pytest.mark.parametrize("calls", [False, True])
+def test_dead_letters_that_somebody_else_holds_are_neither_forgotten_nor_proved_gone(
+    there: Deployment, calls: bool
+) -> None:
+    names = there.app.names
+    name = names.recognition if calls else names.photos
+    box = Mailbox(there.app.clients, f"{name}-dlq")
+    if calls:
+        box.send(Envelope(f"no such clip as {NAME}.mp4"), "1")
+    (held,) = box.receive(1, 600.0, wait_s=5.0)
+    told = f"{name}.*: somebody else has received 1 of them, or died with them; try again in 10 minutes"
+    with pytest.raises(StorageError, match=told):
+        _forget(there)
+    journal = AwsErasure(there.app).journal
+    assert (journal.all(), journal.unfinished()) == ([], 1)
+    (left,) = AwsErasure(there.app).left_of(NAME)
+    assert left.what == "unread"
+    assert re.search(told, left.where)
+    box.show([held.handle])
+    assert _forget(there).stores == {"dead letters": 1}
+    assert AwsErasure(there.app).left_of(NAME) == []
+
+
+def test_more_dead_letters_than_are_looked_at_are_no_proof(there: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+    photos = there.app.queue_of(there.app.names.photos)
+    there.bury(photos, "input/b.jpg")
+    _forget(there)
+    monkeypatch.setattr("faceline.aws.erasure.MOST_LETTERS", 1)
+    told = f"{photos.name}.*: there are 1 or more; redrive or discard some"
+    (left,) = AwsErasure(there.app).left_of(NAME)
+    assert left.what == "unread"
+    assert re.search(told, left.where)
+    with pytest.raises(StorageError, match=told):
+        _forget(there)
+
+
 def test_the_key_of_receipts_is_made_once(empty: Deployment) -> None:
     table = empty.app.names.state
     assert erasure_key(StateTable(empty.app.clients, table)) == erasure_key(StateTable(Clients(), table))
@@ -285,17 +412,78 @@ def test_what_an_erasure_is_about_is_opened_by_the_name_alone(empty: Deployment)
     assert (journal.begun("Ann"), journal.unfinished()) == (None, 0)
 
 
-def test_faces_go_from_amazon_rekognition_where_it_has_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in KEYS.items():
-        monkeypatch.setenv(name, value)
-    clients = Clients()
-    gone = Gone("Ann", ("ours", "theirs"), True, face_ids=frozenset({"b", "a"}))
-    faces = FacesAtRekognition(clients, lambda: {"ours": MODEL, "theirs": "amazon-rekognition/7"}, "amazon-rekognition")
-    with Stubber(clients.rekognition) as stub:
-        stub.add_response("delete_faces", {"DeletedFaces": ["a"]}, {"CollectionId": "theirs", "FaceIds": ["a", "b"]})
-        assert faces.forget(gone) == 2
-        stub.assert_no_pending_responses()
-    assert FacesAtRekognition(clients, lambda: {"ours": MODEL}, "amazon-rekognition").forget(gone) == 0
+def _killed(*_: object) -> NoReturn:
+    raise Killed
+
+
+@pytest.fixture
+def amazon(aws: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[App]:
+    """Amazon Rekognition is our own endpoint over this app; the others are the emulator, which takes any key."""
+    opened = open_app(tmp_path / "amazon", MixedAnalyzer(), quota_image_side_px=1)
+    with opened as amazon, rekognition(amazon) as environment:
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        yield amazon
+
+
+def _labels(amazon: App, collection: str) -> list[str]:
+    return sorted(face.external_image_id or "" for face in amazon.face_records.find(collection))
+
+
+def _enroll(there: Deployment, name: str, person: int, salt: int = 0) -> None:
+    engine, source = there.app.faces(there.settings.collection), f"{there.settings.input_bucket}/enroll/{name}.png"
+    assert engine.enroll(Photo(photo(1, person, salt), name, source)).refusal is None
+
+
+def test_faces_go_from_amazon_rekognition_where_it_has_them(amazon: App) -> None:
+    there = deployed(engine="rekognition")
+    for number, name in enumerate(("Ann", "Ann Lee")):
+        _enroll(there, name, number)
+    done = _forget(there, "Ann")
+    assert (done.removed, done.stores["faces at Amazon Rekognition"]) == ({there.settings.collection: 1}, 1)
+    assert _labels(amazon, there.settings.collection) == ["Ann:20Lee"]
+
+
+@pytest.mark.parametrize("only", [None, COLLECTION])
+def test_a_face_that_a_dead_enrolment_left_at_amazon_rekognition_goes_too(
+    amazon: App, monkeypatch: pytest.MonkeyPatch, only: str | None
+) -> None:
+    there = deployed(engine="rekognition")
+    collection = there.settings.collection
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(DynamoFaceRecords, "add", _killed)
+        _enroll(there, "Zo\u00eb", WHO)
+    left = AwsErasure(there.app).left_of("Zo\u00eb")
+    assert [(each.where, each.what) for each in left] == [(f"Amazon Rekognition, collection {collection}", "name")]
+    _enroll(there, OTHER, ANOTHER)
+    assert _forget(there, "Zo\u00eb", only).stores["faces at Amazon Rekognition"] == 1
+    assert AwsErasure(there.app).left_of("Zo\u00eb") == []
+    assert _labels(amazon, collection) == [OTHER]
+
+
+def test_somebody_elses_face_whose_label_says_the_name_stays_at_amazon_rekognition(amazon: App) -> None:
+    there = deployed(engine="rekognition")
+    _enroll(there, NAME, WHO)
+    data, key = photo(1, ANOTHER), f"images/{OTHER}_with_{NAME}.png"
+    there.app.faces(COLLECTION).index(picture(there.app, data, key), origin(data, key, OTHER))
+    _forget(there)
+    assert _labels(amazon, COLLECTION) == [f"{OTHER}_with_{NAME}.png"]
+
+
+def test_a_face_that_stays_at_amazon_rekognition_is_no_erasure(amazon: App) -> None:
+    there = deployed(engine="rekognition")
+    _enroll(there, NAME, WHO)
+    (face,) = there.app.face_records.find(there.settings.collection)
+    client = there.app.clients.rekognition
+    user = {"CollectionId": there.settings.collection, "UserId": "somebody"}
+    client.create_user(**user)
+    client.associate_faces(**user, FaceIds=[face.face_id], UserMatchThreshold=0.0)
+    with pytest.raises(StorageError, match="disassociate faces from their users"):
+        _forget(there)
+    assert AwsErasure(there.app).journal.all() == []
+    client.disassociate_faces(**user, FaceIds=[face.face_id])
+    assert _forget(there).stores["faces at Amazon Rekognition"] == 1
+    assert amazon.face_records.find(there.settings.collection) == []
 
 
 _REPORT = {

@@ -191,6 +191,22 @@ def test_a_face_that_somebody_deleted_at_amazon_is_indexed_again(
     assert list(faces.search(again, 10, 50.0)) == []
 
 
+def test_a_face_of_a_user_at_amazon_is_not_taken_for_deleted(
+    app: App, amazon: App, clients: Clients, faces: RekognitionFaces
+) -> None:
+    api = Rekognition(clients, COLLECTION)
+    record, other = (index(app, faces, photo(person=who), f"{who}_1.jpg") for who in (ADA, EVE))
+    clients.rekognition.create_user(CollectionId=COLLECTION, UserId="ada")
+    users = {"CollectionId": COLLECTION, "UserId": "ada", "FaceIds": [record.face_id]}
+    clients.rekognition.associate_faces(**users, UserMatchThreshold=0.0)
+    with pytest.raises(StorageError, match=rf"{record.face_id} of the user ada .*; disassociate faces"):
+        api.delete([record.face_id, other.face_id])
+    assert ids(amazon) == [record.face_id]
+    clients.rekognition.disassociate_faces(**users)
+    assert api.delete([record.face_id, other.face_id]) == 1
+    assert ids(amazon) == []
+
+
 def test_a_collection_that_was_deleted_at_amazon_is_made_again(app: App, amazon: App, faces: RekognitionFaces) -> None:
     record = index(app, faces, photo(person=ADA), "Ada_1.jpg")
     amazon.drop_collection(COLLECTION)

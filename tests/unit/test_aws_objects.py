@@ -12,7 +12,7 @@ from botocore.stub import Stubber
 
 from faceline.aws.clients import Clients
 from faceline.aws.objects import S3Objects
-from faceline.errors import NotFoundError, StorageError
+from faceline.errors import NotFoundError, ObjectKeyError, StorageError
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 ETAG = "900150983cd24fb0d6963f7d28e17f72"  # of b"abc"
@@ -31,6 +31,18 @@ def s3(clients: Clients) -> Iterator[Stubber]:
     """What S3 answers, without one."""
     with Stubber(clients.s3) as stubber:
         yield stubber
+
+
+def test_keys_that_are_refused_are_seen_by_who_must_see_all(clients: Clients, s3: Stubber) -> None:
+    every = S3Objects(clients, any_key=True)
+    listed = [{"Key": key, "ETag": f'"{ETAG}"', "Size": 3, "LastModified": NOW} for key in ("a/", "a//b", "c")]
+    s3.add_response("list_objects_v2", {"Contents": listed, "IsTruncated": False})
+    assert [info.key for info in every.list("photos")] == ["a/", "a//b", "c"]
+    s3.add_response("delete_object", {}, {"Bucket": "photos", "Key": "a//b"})
+    every.delete("photos", "a//b")
+    with pytest.raises(ObjectKeyError):
+        S3Objects(clients).delete("photos", "a//b")
+    s3.assert_no_pending_responses()
 
 
 def test_without_the_right_to_list_an_absent_object_is_forbidden(clients: Clients, s3: Stubber) -> None:

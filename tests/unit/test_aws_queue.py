@@ -3,6 +3,7 @@
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
@@ -12,6 +13,7 @@ from faceline.aws.clients import Clients
 from faceline.aws.mailbox import Envelope, Mailbox, delivery_of
 from faceline.aws.payloads import MAX_BODY_BYTES
 from faceline.aws.queue import SqsQueue
+from faceline.aws.sent_ids import SentIds
 from faceline.errors import StorageError
 from sqs import Failing, Killed, Place, made, payloads, record_of
 
@@ -120,6 +122,51 @@ def test_after_a_send_that_failed_the_next_one_does_not_wait(clients: Clients, p
     assert len(queue.receive(limit=10)) == 1
 
 
+def test_a_sender_whose_claim_got_no_answer_sends_and_takes_nothing_over(
+    clients: Clients, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """boto3 sends the same again, and finds what it wrote before."""
+    real = clients.dynamodb.put_item
+
+    def twice(**request: Any) -> Any:
+        real(**request)
+        return real(**request)
+
+    monkeypatch.setattr(clients.dynamodb, "put_item", twice)
+    monkeypatch.setattr(sent_ids, "_TAKEN_OVER_AFTER_S", 1.0)
+    sent = SentIds(Failing(clients, "dynamodb", "update_item", Killed()), place.table, place.name, 0.0)
+    assert sent.claim(sent.key("event-1"), "id-1", time.time) == ("id-1", True)
+
+
+def test_a_send_that_could_not_be_noted_as_sent_is_queued_again_with_the_same_id(
+    clients: Clients, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = ClientError({"Error": {"Code": "ThrottlingException", "Message": "slow"}}, "UpdateItem")
+    failing = Failing(clients, "dynamodb", "update_item", refused)
+    queue = place.queue(failing)
+    with pytest.raises(StorageError, match="asked too often"):
+        queue.send("one", "event-1")
+    failing.error = None
+    monkeypatch.setattr(sent_ids, "_TAKEN_OVER_AFTER_S", 1.0)
+    message_id = queue.send("one", "event-1")
+    assert [message.message_id for message in queue.receive(limit=10)] == [message_id, message_id]
+
+
+def test_what_the_state_table_keeps_of_a_queue_expires_at_whole_seconds(clients: Clients, place: Place) -> None:
+    """https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/time-to-live-ttl-before-you-start.html"""
+    queue = place.queue(clients)
+    queue.now = lambda: 1_700_000_000.75
+    queue.send("one", "event-1")
+    (message,) = queue.receive()
+    queue.begun(message)
+    queue.bury(message, "bad")
+    assert queue.redrive() == 1
+    items = clients.dynamodb.scan(TableName=place.table)["Items"]
+    kept = [item["expires_at"]["N"] for item in items if item["pk"]["S"] == f"queue#{place.name}"]
+    assert kept
+    assert all(each.isdecimal() for each in kept)
+
+
 def test_a_consumer_killed_within_the_acknowledgement_loses_nothing(clients: Clients, place: Place) -> None:
     dying = place.queue(Failing(clients, "sqs", "delete_message", Killed()))
     dying.send("one", "event-1")
@@ -209,6 +256,18 @@ def test_a_message_that_is_sent_anew_keeps_all_but_its_count(
     assert queue.acknowledge(again)
     assert (queue.depth()["visible"], payloads(clients, place)) == (0, [])
     assert queue.send("more", "event-1") != message_id
+
+
+@pytest.mark.parametrize(("kind", "hidden"), [("place", 1), ("fifo", 0)])
+def test_what_is_postponed_on_its_last_delivery_waits_where_sqs_delays_single_messages(
+    clients: Clients, request: pytest.FixtureRequest, kind: str, hidden: int
+) -> None:
+    queue: SqsQueue = request.getfixturevalue(kind).queue(clients)
+    queue.send("later", "event-1")
+    for _ in range(2):
+        queue.release(queue.receive()[0])
+    assert queue.postpone(queue.receive()[0], 3600, "busy")
+    assert queue.depth() == {"visible": 1 - hidden, "in_flight": hidden, "dead": 0}
 
 
 def test_a_letter_of_a_message_that_was_in_hand_when_the_process_ended_says_so(queue: SqsQueue) -> None:

@@ -76,6 +76,19 @@ def test_the_photos_bucket_is_called_as_the_template_calls_it(
     assert f"{there.settings.id}-photos/input/both.png" in done["uploads"]
 
 
+def test_without_the_photos_bucket_nobody_is_forgotten_and_nothing_proved(
+    there: Deployment, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there.fill()
+    monkeypatch.setenv("FACELINE_INPUT_BUCKET", "of-somebody-else")
+    for command in ("forget", "verify-erasure"):
+        refused = cli("aws", command, NAME)
+        assert refused.code == 2
+        assert refused.err == (
+            "faceline: there is no bucket of-somebody-else; set input_bucket to the template's PhotosBucket\n"
+        )
+
+
 def test_records_are_told_as_those_of_the_embedded_profile_are(there: Deployment, cli: Cli) -> None:
     there.app.collections.create(there.settings.collection, MODEL)
     there.photo(f"enroll/{NAME}/1.png")
@@ -124,6 +137,16 @@ def test_a_person_is_forgotten_and_that_is_proved(there: Deployment, cli: Cli) -
     assert (proved.code, proved.json["left"], len(proved.json["receipts"])) == (0, [], 1)
     again = cli("aws", "forget", NAME, "--yes")
     assert (again.code, f"nothing in this deployment says {NAME}" in again.err) == (2, True)
+
+
+def test_a_proof_that_could_not_look_everywhere_fails_and_says_so(there: Deployment, cli: Cli) -> None:
+    photos = there.app.names.photos
+    there.bury(there.app.queue_of(photos), "input/a.jpg")
+    Mailbox(there.app.clients, f"{photos}-dlq").receive(1, 600.0, wait_s=5.0)
+    told = cli("aws", "verify-erasure", NAME)
+    assert (told.code, told.err) == (1, "1 place could not be looked at; nothing is proved of what is there\n")
+    assert f"dead letters of {photos}: somebody else has received 1 of them" in told.out
+    assert [each["what"] for each in cli("aws", "verify-erasure", NAME, "--json").json["left"]] == ["unread"]
 
 
 def test_forgetting_asks_first(there: Deployment, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:

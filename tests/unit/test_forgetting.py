@@ -62,6 +62,29 @@ def test_an_enrolment_upload_goes_with_its_person_and_may_come_again(made_app: A
     assert made_app.collection().people() == 1
 
 
+def test_who_was_enrolled_and_told_of_by_work_in_hand_is_gone_too(
+    made_app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An enrolment and a photo were read before the erasure, and write after it has looked."""
+    _known(made_app)
+    late = Photo(photo(salt=1), "Ada", f"{BUCKET}/enroll/Ada/2.png")
+    notice = Notice("n", "person.seen", "2026-01-01T00:00:00+00:00", f"{BUCKET}/input/a.png", "Ada was seen", ("Ada",))
+
+    def busy() -> bool:
+        made_app.objects.put(BUCKET, "enroll/Ada/2.png", photo(salt=1))
+        assert made_app.enroller().enroll_photo(late).face
+        return not made_app.notices.put(notice)
+
+    monkeypatch.setattr(made_app.state, "busy", busy)
+    done = made_app.forget("Ada")
+    assert made_app.face_records.find(made_app.settings.collection) == []
+    assert made_app.notices.list() == []
+    assert done.removed == {"my-face-collection": 2}
+    assert (done.uploads, done.stores["notices"]) == ((f"{BUCKET}/enroll/Ada/2.png",), 1)
+    assert list(made_app.objects.list(BUCKET)) == []
+    assert made_app.erasure.left_of("Ada") == []
+
+
 def test_whoever_has_no_face_yet_can_be_forgotten(made_app: App) -> None:
     made_app.collections.create("guests", MODEL)
     for name in ("Ada Lovelace", "Grace"):

@@ -138,6 +138,9 @@ def test_results_go_when_their_time_is_over_and_their_photos_are_not_worked_on_a
     assert [row.key for row in made_app.records.query(RecordQuery())] == ["input/new.png"]
     assert flow.keys() == ["processed/new.json"]
     assert not made_app.watcher().announce(made_app.objects.head(BUCKET, "input/old.png"))
+    assert made_app._state.rows("SELECT event_id FROM receipts WHERE event_id LIKE '%old%'") == []
+    owners = made_app._state.rows("SELECT event_id FROM receipts WHERE event_id LIKE 'owner:%'")
+    assert owners == [(f"owner:{BUCKET}/processed/new.json",)]
 
 
 def test_results_are_kept_as_long_as_the_settings_say_unless_the_collection_says_more(tmp_path: Path) -> None:

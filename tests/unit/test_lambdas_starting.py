@@ -4,13 +4,14 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from aws_functions import leading_to, logged, ok, queue, start
 from aws_made import Made, make
+from runtime_api import running
 
 # What a handler's process may load beside Python itself, faceline and the runtime interface client.
 LOADED = {
@@ -27,6 +28,9 @@ LOADED = {
     "typing_extensions",
     "urllib3",
 }
+
+TWIN = {"name": "twin", "kind": "log"}
+TWINS = json.dumps([TWIN, TWIN])
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +61,46 @@ def test_a_wrong_setting_is_told_when_the_process_starts(made: Made, tmp_path: P
         start(made, "notify", tmp_path, FACELINE_MAX_RECEIVES="none"),
     ):
         pytest.fail("it started")
+
+
+@pytest.mark.parametrize(
+    ("handler", "setting", "value"),
+    [
+        ("image_ingestion", "INPUT_PREFIX", "no folder"),
+        ("enrolment", "INPUT_PREFIX", "no folder"),
+        ("image_ingestion", "NOTIFY", TWINS),
+        ("frame_detection", "FRAMES_REQUEST_QUEUE", "faceline-resp-queue"),
+        ("frame_recognition", "FRAMES_REQUEST_QUEUE", "faceline-resp-queue"),
+        ("video_splitting", "VIDEO_STAGE_BUCKET", "faceline-output"),
+        ("video_recognition", "VIDEO_STAGE_BUCKET", "faceline-output"),
+        ("video_recognition", "NOTIFY", TWINS),
+        ("match_faces", "MATCHING_PREFIX", "no folder"),
+        ("match_faces", "NOTIFY", TWINS),
+        ("notify", "NOTIFY", TWINS),
+    ],
+)
+def test_settings_that_do_not_go_together_are_told_when_the_process_starts(
+    made: Made, tmp_path: Path, handler: str, setting: str, value: str
+) -> None:
+    with (
+        pytest.raises(RuntimeError, match="SettingError"),
+        start(made, handler, tmp_path, **{f"FACELINE_{setting}": value, "FACELINE_ID": "faceline"}),
+    ):
+        pytest.fail("it started")
+
+
+@pytest.mark.parametrize("changes", [("-u", "_HANDLER"), ("_HANDLER=",)])
+def test_a_process_of_a_container_image_opens_what_its_handler_needs(
+    made: Made, tmp_path: Path, changes: Sequence[str]
+) -> None:
+    """Lambda does not say there which handler it is: https://github.com/aws/aws-lambda-java-libs/issues/237."""
+    empty = tmp_path / "models"
+    empty.write_text("no folder", encoding="utf-8")
+    environment = made.environment | {"FACELINE_MODELS_DIR": str(empty)}
+    command = ("env", *changes, sys.executable, "-m", "awslambdaric")
+    with running("faceline.lambdas.frame_detection", environment, tmp_path, "frame_detection", command):
+        (line,) = (each for each in logged(tmp_path, "frame_detection") if "function" in each)
+    assert (line["message"], line["function"]) == ("not all could be opened", "frame_detection")
 
 
 @pytest.mark.parametrize(

@@ -160,13 +160,14 @@ class Bench:
         self.database = Database(folder / "state.sqlite", STATE)
         self.targets: list[Target] = []
         self.outbox = SqliteOutbox(self.database, self._routes, self.clock)
+        self.given_up: list[int] = []
 
     def _routes(self, notice: Notice) -> Sequence[Route]:
         return routes(self.targets, notice)
 
     def deliverer(self, target: Target, later: Callable[[int], float] = lambda tries: 10.0) -> Deliverer:
         self.targets.append(target)
-        return Deliverer(self.outbox, target, lambda: opened(target, "home"), 60.0, later)
+        return Deliverer(self.outbox, target, lambda: opened(target, "home"), 60.0, later, self.given_up.append)
 
     def state(self, notice: Notice = PERSON) -> tuple[str, str | None]:
         (found,) = self.outbox.get(message_id_of(notice.notice_id)).deliveries
@@ -252,10 +253,12 @@ def test_who_wants_nothing_any_more_is_told_nothing_any_more(bench: Bench) -> No
     with receiving(lambda number: 410) as receiver:
         deliverer = bench.deliverer(webhook(receiver.url))
         bench.outbox.put(PERSON)
+        bench.outbox.put(replace(PERSON, notice_id="another"))
         deliverer.drain()
         bench.outbox.put(replace(PERSON, notice_id="other"))
         assert deliverer.drain() == 0
     assert bench.state() == ("dead", "it answered 410 Gone")
+    assert bench.given_up == [2]
     assert len(receiver.requests) == 1
 
 
@@ -329,6 +332,7 @@ def test_after_so_many_tries_a_delivery_is_dead(bench: Bench) -> None:
             bench.clock.advance(11)
     assert len(receiver.requests) == 3
     assert bench.state() == ("dead", "it answered 500 Internal Server Error")
+    assert bench.given_up == [1]
 
 
 def test_a_delivery_whose_process_always_dies_is_dead_in_the_end(bench: Bench) -> None:

@@ -197,6 +197,7 @@ def test_every_queue_and_function_has_its_alarms(stack: Stack) -> None:
             assert (metric, queue["QueueName"]) in watched
     for function in stack.of("AWS::Lambda::Function").values():
         assert {(metric, function["FunctionName"]) for metric in ("Errors", "Throttles", "Duration")} <= watched
+    assert ("not_told", stack.of("AWS::Lambda::Function")["Notify"]["FunctionName"]) in watched
     assert {tuple(each["AlarmActions"]) for each in alarms} == {(stack.arn("AlarmTopic"),)}
 
 
@@ -220,9 +221,22 @@ def test_spending_is_bounded(stack: Stack) -> None:
 def test_frames_are_posted_by_those_who_may_unless_it_is_opened() -> None:
     closed, opened = Stack(), Stack(FrameUrlAuth="NONE")
     assert closed.of("AWS::Lambda::Url")["FrameUrl"]["AuthType"] == "AWS_IAM"
-    assert not closed.of("AWS::Lambda::Permission")
-    allowed = {each["Action"] for each in opened.of("AWS::Lambda::Permission").values()}
+    assert not [each for each in closed.of("AWS::Lambda::Permission").values() if each["Principal"] == "*"]
+    allowed = {each["Action"] for each in opened.of("AWS::Lambda::Permission").values() if each["Principal"] == "*"}
     assert allowed == {"lambda:InvokeFunctionUrl", "lambda:InvokeFunction"}
+
+
+def test_every_ten_minutes_a_schedule_has_due_notices_told_and_only_that_schedule_may(stack: Stack) -> None:
+    (rule,) = stack.of("AWS::Events::Rule").values()
+    assert rule["ScheduleExpression"] == "rate(10 minutes)"
+    assert [each["Arn"] for each in rule["Targets"]] == [stack.arn("Notify")]
+    (allowed,) = stack.of("AWS::Lambda::Permission").values()
+    assert allowed == {
+        "FunctionName": "faceline-notify",
+        "Action": "lambda:InvokeFunction",
+        "Principal": "events.amazonaws.com",
+        "SourceArn": stack.arn("NotifySchedule"),
+    }
 
 
 def test_athena_knows_the_reports_and_the_view_over_them(stack: Stack) -> None:
@@ -235,7 +249,8 @@ def test_athena_knows_the_reports_and_the_view_over_them(stack: Stack) -> None:
     columns = [each["Name"] for each in view["StorageDescriptor"]["Columns"]]
     assert [each["name"] for each in said["columns"]] == columns == ["customerid", "similarity", "suspect_match"]
     assert said["schema"] == "faceline"
-    assert " FROM faceline.face_match_output " in said["originalSql"]
+    assert ' FROM "faceline"."face_match_output" ' in said["originalSql"]
+    assert all(each["PartitionKeys"] == [] and "SerdeInfo" in each["StorageDescriptor"] for each in tables.values())
 
 
 def test_the_dashboard_shows_every_function_and_every_queue(stack: Stack) -> None:

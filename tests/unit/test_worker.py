@@ -131,6 +131,20 @@ def test_an_event_that_another_worker_holds_comes_back(bench: Bench, clock: Cloc
     assert bench.depths() == (0, 0, 0)
 
 
+def test_an_event_that_another_worker_holds_for_long_is_not_given_up(bench: Bench, clock: Clock) -> None:
+    claim = bench.receipts.claim(EVENT.event_id, 600)
+    bench.queue.send(to_json(EVENT))
+    worker = bench.worker()
+    for _ in range(2 * MAX_RECEIVES):
+        worker.take(bench.message())
+        clock.advance(1.1)
+    assert bench.depths() == (1, 0, 0)
+    bench.receipts.complete(EVENT.event_id, claim.token, "{}")
+    worker.drain()
+    assert bench.handled == []
+    assert bench.depths() == (0, 0, 0)
+
+
 def test_a_failing_handler_is_tried_again_ever_later_and_then_given_up_with_its_error(
     bench: Bench, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:

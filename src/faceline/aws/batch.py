@@ -35,7 +35,7 @@ class Delivered(WorkQueue, Protocol):
         """Notes, for a dead letter's reason, that the message is in hand, until it is given back for another."""
         ...
 
-    def send_anew(self, message: Message) -> bool:
+    def send_anew(self, message: Message, delay_s: float = 0.0) -> bool:
         """Gives the message back with a fresh receive count; False when the lease was lost."""
         ...
 
@@ -59,11 +59,15 @@ class Settling:
     """Implements `ports.WorkQueue` over another for the messages of one batch, and knows which of them are settled.
 
     A message that would be given back for the last time is buried with the reason, since SQS itself would move it to
-    the dead letters without one. buried: is told of each.
+    the dead letters without one. buried: is told of each. found_again: what the messages are about is found without
+    them too, so that one is not sent anew, which would be the function's starting itself.
     """
 
-    def __init__(self, queue: Delivered, max_receives: int, buried: Callable[[], object]) -> None:
+    def __init__(
+        self, queue: Delivered, max_receives: int, buried: Callable[[], object], found_again: bool = False
+    ) -> None:
         self._queue, self._max_receives, self._buried = queue, max_receives, buried
+        self.found_again = found_again
         self._settled: set[str] = set()
 
     def delivered(self, record: Record) -> Message | None:
@@ -94,14 +98,13 @@ class Settling:
         _log.error("message buried", extra={"message_id": message.message_id, "reason": reason})
         return self.bury(message, reason)
 
-    def give_back(self, message: Message) -> bool:
-        """One that was not begun: it does not die of that."""
+    def postpone(self, message: Message, delay_s: float = 0.0, reason: str = "") -> bool:
         if message.receive_count < self._max_receives:
-            return self._queue.release(message)
-        return self.send_anew(message)
+            return self._queue.release(message, delay_s, reason)
+        return self.acknowledge(message) if self.found_again else self.send_anew(message, delay_s)
 
-    def send_anew(self, message: Message) -> bool:
-        return self._settle(message, self._queue.send_anew(message))
+    def send_anew(self, message: Message, delay_s: float = 0.0) -> bool:
+        return self._settle(message, self._queue.send_anew(message, delay_s))
 
     def extend(self, message: Message, lease_s: float) -> bool:
         return self._queue.extend(message, lease_s)
@@ -136,7 +139,8 @@ def answered(
     """Takes the messages in turn; `{"batchItemFailures": [{"itemIdentifier"}]}` names those that are not settled.
 
     A message that was delivered before may be what killed the process then. It is taken after all that are new, and
-    only one of them: the others are given back first, so that it cannot take them with it.
+    only one of them: the others are given back first, so that it cannot take them with it. Not so where the work is
+    found again without its message: then it was not that which killed the process.
 
     A message for which not as much time is left as the longest before it took is given back at once: killed half way,
     it would be hidden until its lease ends. left_s: of the invocation, in seconds.
@@ -146,9 +150,10 @@ def answered(
     # So that each sending anew is paid for by the end of another message, and there are not endlessly many.
     repeated.sort(key=lambda record: delivery_of(record).receive_count, reverse=True)
     give_back = partial(_give_back, queue, _NOT_ALONE)
-    failed = [record for record in repeated[1:] if not _is_settled(queue, record, give_back)]
+    begun = repeated if queue.found_again else repeated[:1]
+    failed = [record for record in repeated[len(begun) :] if not _is_settled(queue, record, give_back)]
     longest_s = 0.0
-    for record in [*new, *repeated[:1]]:
+    for record in [*new, *begun]:
         started = time.perf_counter()
         begin = partial(_begin, queue, take) if record in repeated else take
         timely = left_s() >= longest_s + _LEAST_S
@@ -185,5 +190,5 @@ def _refuse(queue: Settling, before_s: float, message: Message) -> None:
 
 
 def _give_back(queue: Settling, reason: str, message: Message) -> None:
-    queue.give_back(message)
+    queue.postpone(message)
     _log.warning("message given back", extra={"message_id": message.message_id, "reason": reason})

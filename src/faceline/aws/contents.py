@@ -1,11 +1,12 @@
-"""All that a deployment keeps as text, for those who look for what must not be in it: items, objects, dead letters.
+"""All that a deployment keeps as text, for those who look for what must not be in it: items, objects, dead letters, and
+what faces are called at Amazon Rekognition.
 
 Of pictures and clips only the keys: their bytes would be a download of everything. Names within them, as of their
 metadata, go with the picture.
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -14,6 +15,8 @@ from typing import Any
 from faceline.aws.clients import Clients, said
 from faceline.aws.face_snapshot import from_bytes
 from faceline.aws.items import from_item
+from faceline.aws.rekognition_api import Rekognition
+from faceline.aws.rekognition_names import name_of
 from faceline.errors import InputError, NotFoundError, StorageError
 from faceline.ports import DeadLetter, ObjectInfo, ObjectStore
 
@@ -30,6 +33,7 @@ class Content:
     where: str
     text: str
     raw: bool = False
+    unread: bool = False
 
 
 def of_table(clients: Clients, table: str) -> Iterator[Content]:
@@ -42,29 +46,50 @@ def of_table(clients: Clients, table: str) -> Iterator[Content]:
                     yield Content(f"table {table}", text)
 
 
-def of_bucket(objects: ObjectStore, bucket: str) -> Iterator[Content]:
-    """Every key, and what is in every object that is no picture. A bucket that is not there has nothing."""
-    with suppress(NotFoundError):
-        for info in objects.list(bucket):
-            place = f"{bucket}/{info.key}"
-            yield Content(place, place)
-            yield from _of_object(objects, info, place)
+def of_bucket(objects: ObjectStore, bucket: str, most_bytes: Mapping[str, int]) -> Iterator[Content]:
+    """Every key, and what is in every object that is no picture. Raises NotFoundError when there is no bucket.
+
+    objects: a store that knows every key, also what faceline refuses. most_bytes: by key, of objects that are read
+    though they have more than 200 MB.
+    """
+    for info in objects.list(bucket):
+        place = f"{bucket}/{info.key}"
+        yield Content(place, place)
+        yield from _of_object(objects, info, max(_MAX_BYTES, most_bytes.get(info.key, 0)))
+
+
+def of_faces(api: Rekognition) -> Iterator[Content]:
+    """What every face that Amazon Rekognition has of the collection is called there."""
+    where = f"Amazon Rekognition, collection {api.collection}"
+    for face in api.faces():
+        yield Content(where, face["FaceId"])
+        yield Content(where, name_of(face.get("ExternalImageId", "")))
+
+
+def of_letters(queue: str, letters: Sequence[DeadLetter], unseen: str) -> Iterator[Content]:
+    """unseen: why others are not among these."""
+    if unseen:
+        yield Content(f"dead letters of {queue}: {unseen}", "", unread=True)
+    for letter in letters:
+        yield from of_letter(queue, letter)
 
 
 def of_letter(queue: str, letter: DeadLetter) -> Iterator[Content]:
     yield from (Content(f"dead letters of {queue}", text) for text in _texts([letter.body, letter.reason]))
 
 
-def _of_object(objects: ObjectStore, info: ObjectInfo, place: str) -> Iterator[Content]:
+def _of_object(objects: ObjectStore, info: ObjectInfo, max_bytes: int) -> Iterator[Content]:
+    place = f"{info.bucket}/{info.key}"
     ending = PurePosixPath(info.key).suffix.lower()
     if ending in _PICTURES | _CLIPS:
         return
     try:
-        data = objects.get(info.bucket, info.key, _MAX_BYTES)[1]
+        data = objects.get(info.bucket, info.key, max_bytes)[1]
     except NotFoundError:  # gone meanwhile
         return
     except InputError as error:
-        raise StorageError(f"{place} cannot be looked through: {error}") from error
+        yield Content(str(error), "", unread=True)
+        return
     if ending == _SNAPSHOT:
         yield from _of_snapshot(place, data)
         return

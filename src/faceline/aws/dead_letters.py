@@ -13,9 +13,9 @@ from faceline.aws.sent_ids import SentIds
 from faceline.errors import NotFoundError
 from faceline.ports import DeadLetter
 
+MOST_LETTERS = 10_000  # of a queue, that are looked at
 _LOOKED_AT_S = 30.0
 _TAKEN_S = 600.0
-_LOOKED_AT = 10_000
 _REASON_LENGTH = 1000
 _CONTROL = re.compile("[\\x00-\\x1f\\ud800-\\udfff\\ufffe\\uffff]")
 Letters = list[DeadLetter]  # within the class, `list` is a verb
@@ -38,11 +38,15 @@ class SqsDeadLetters:
 
     def list(self, limit: int = 100, after: str | None = None) -> Letters:
         """Of the first 10,000 that SQS gives."""
-        with self._received(_LOOKED_AT_S, _LOOKED_AT) as received:
+        with self._received(_LOOKED_AT_S, MOST_LETTERS) as received:
             letters = {letter.message_id: letter for letter in received}
         found = sorted(letters.values(), key=_age)
         start = 0 if after is None else self._place_of(after, found) + 1
         return [self._letter(each) for each in found[start : start + limit]]
+
+    def hidden(self) -> int:
+        """How many nobody can look at now, as SQS counts: others have received them."""
+        return self._box.counts()[1]
 
     def redrive(self, to: Mailbox, message_ids: Sequence[str] | None, now: float) -> int:
         """Killed in between, a message may be in both queues; what is done for it once is not done again."""

@@ -11,19 +11,22 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from faceline.aws.clients import Clients
+from faceline.aws.dead_letters import MOST_LETTERS
 from faceline.aws.face_items import NAME, partition
 from faceline.aws.face_table import FaceTable
 from faceline.aws.items import from_item
 from faceline.aws.rekognition_api import Rekognition
+from faceline.aws.rekognition_names import external_id, name_of
 from faceline.aws.state import StateTable
 from faceline.erasure import Gone, Receipt
 from faceline.errors import NotFoundError, StorageError
+from faceline.gallery.ports import FaceRecords
+from faceline.object_keys import is_key
 from faceline.ports import DeadLetter, ObjectStore, Records
 
 _DONE, _OPEN, _ANSWERS = "erasures/", "erasing/", "athena/"  # prefixes in the work bucket
 _MAX_BYTES = 1 << 30
 _KEY_BYTES = 32
-_MOST_LETTERS = 10_000
 _QUEUES_AT_ONCE = 8
 _RECEIPT = "receipt#"
 _NOT_OF_A_KEY = re.compile("[^0-9]")
@@ -32,7 +35,12 @@ SaysOf = Callable[[Gone], Callable[[str], bool]]  # whether a text says who is b
 
 
 class ListsLetters(Protocol):
-    """Of `ports.DeadLetters`."""
+    """Of `ports.DeadLetters`, with the queue's name, and how many letters nobody can look at now."""
+
+    @property
+    def name(self) -> str: ...
+
+    def hidden_letters(self) -> int: ...
 
     def list(self, limit: int = 100, after: str | None = None) -> Sequence[DeadLetter]: ...
 
@@ -198,9 +206,30 @@ class QueryAnswers:
 
 
 @dataclass(frozen=True, slots=True)
+class RefusedKeys:
+    """Implements `erasure.Forgets` for objects that faceline never works on, since it refuses their keys
+    (`object_keys`), as `input//ann.jpg`: they go when their key says the person.
+
+    objects: a store that knows every key.
+    """
+
+    objects: ObjectStore
+    buckets: Sequence[str]
+    says_of: SaysOf
+
+    def forget(self, gone: Gone) -> int:
+        says = self.says_of(gone)
+        listed = (info for bucket in self.buckets for info in self.objects.list(bucket))
+        doomed = [info for info in listed if not is_key(info.key) and says(f"{info.bucket}/{info.key}")]
+        for info in doomed:
+            self.objects.delete(info.bucket, info.key)
+        return len(doomed)
+
+
+@dataclass(frozen=True, slots=True)
 class Letters:
     """Implements `erasure.Forgets` for dead letters. Messages that wait for their turn cannot be looked at in SQS
-    without being taken.
+    without being taken. Raises StorageError when not all letters could be looked at; those that could are clean then.
     """
 
     queues: Callable[[], Sequence[ListsLetters]]
@@ -212,30 +241,50 @@ class Letters:
             return sum(threads.map(lambda queue: self._forget(queue, says), self.queues()))
 
     def _forget(self, queue: ListsLetters, says: Callable[[str], bool]) -> int:
-        letters = queue.list(_MOST_LETTERS)
+        letters, unseen = letters_of(queue)
         doomed = [letter.message_id for letter in letters if says(letter.body) or says(letter.reason)]
-        return queue.discard(doomed) if doomed else 0
+        discarded = queue.discard(doomed) if doomed else 0
+        if unseen:
+            raise StorageError(f"not all dead letters of {queue.name} were looked at: {unseen}")
+        return discarded
+
+
+def letters_of(queue: ListsLetters) -> tuple[Sequence[DeadLetter], str]:
+    """The dead letters of a queue; and, where there are others, why they are not among these."""
+    hidden = queue.hidden_letters()  # before the look hides them itself
+    letters = queue.list(MOST_LETTERS)
+    if hidden:
+        told = f"somebody else has received {hidden} of them, or died with them"
+        return letters, f"{told}; try again in 10 minutes, when they can be seen again"
+    if len(letters) >= MOST_LETTERS:
+        return letters, f"there are {MOST_LETTERS:,} or more; redrive or discard some, then try again"
+    return letters, ""
 
 
 @dataclass(frozen=True, slots=True)
 class FacesAtRekognition:
     """Implements `erasure.Forgets` for faces that Amazon Rekognition keeps of collections that are recognised there.
 
-    models: of the collections, by name. engine: how the model ids of such a one begin. Asked for after the records are
-    gone; that it goes again where it went before is no error.
+    collections: their names. Asked for after the records are gone; that it goes again where it went before is no error.
+    Whoever indexed a face and died before the record left one that only its label tells of, and labels name people:
+    so each collection is read whole, 1,000 faces a request.
     """
 
     clients: Clients
-    models: Callable[[], Mapping[str, str]]
-    engine: str
+    records: FaceRecords
+    collections: Callable[[], Iterable[str]]
+    says_of: SaysOf
 
     def forget(self, gone: Gone) -> int:
-        """Of how many faces deletion was asked for."""
-        models = self.models()
-        theirs = [name for name in gone.collections if models.get(name, "").startswith(f"{self.engine}/")]
-        for name in theirs:
-            Rekognition(self.clients, name).delete(sorted(gone.face_ids))
-        return len(gone.face_ids) if theirs else 0
+        says = self.says_of(gone)
+        theirs = [name for name in self.collections() if gone.everywhere or name in gone.collections]
+        return sum(self._forget(Rekognition(self.clients, name), gone, says) for name in theirs)
+
+    def _forget(self, api: Rekognition, gone: Gone, says: Callable[[str], bool]) -> int:
+        labels = ((face["FaceId"], face.get("ExternalImageId", "")) for face in api.faces())
+        theirs = {face_id for face_id, label in labels if label == external_id(gone.name) or says(name_of(label))}
+        others = {record.face_id for record in self.records.find(api.collection, face_ids=sorted(theirs))}
+        return api.delete(sorted(gone.face_ids | (theirs - others)))
 
 
 def names_in(clients: Clients, table: str, collections: Iterable[str]) -> frozenset[str]:

@@ -9,13 +9,14 @@ from faceline.aws.face_items import GONE, crop_of, crop_partition, face_key, ind
 from faceline.aws.face_reading import Reading
 from faceline.aws.face_steps import Names, Step, check_models, check_quota
 from faceline.aws.face_table import Change, FaceTable, Meta
+from faceline.aws.face_twins import Twins, stored_twins, twins_of_all
 from faceline.aws.items import MAX_ACTIONS, Item, to_item
 from faceline.aws.snapshots import Snapshots
 from faceline.erasure import Gone
 from faceline.errors import FacelineError, NotFoundError
 from faceline.gallery.concealed import concealed
 from faceline.gallery.ports import Changes, Crop, FaceQuery, NewFace
-from faceline.types import BoundingBox, FaceRecord
+from faceline.types import FaceRecord
 
 _SURELY_ONE_STEP = 20  # faces with crops of people of their own
 _ITEMS_A_REQUEST = 8  # a page of a query has 1 MB, some 800 faces, a batch by ids 100
@@ -38,14 +39,13 @@ class DynamoFaceRecords:
 
     def add(self, collection: str, faces: Sequence[NewFace], limit: int | None = None) -> dict[str, FaceRecord]:
         """Raises ConflictError too, when a new person's user id would be another person's."""
-        if len(faces) > _SURELY_ONE_STEP:
-            self._check(collection, faces, limit)
+        known = self._checked(collection, faces, limit) if len(faces) > _SURELY_ONE_STEP else None
         twins: dict[str, FaceRecord] = {}
         done = 0
         while done < len(faces):
-            adding = _Adding(self._table, collection, faces[done : done + MAX_ACTIONS], limit)
+            adding = _Adding(self._table, collection, faces[done:], limit, known)
             try:
-                taken, found = self._table.change(collection, adding.planned)
+                taken, found, known = self._table.change(collection, adding.planned)
             except FacelineError:
                 stored = [face.record.face_id for face in faces[:done] if face.record.face_id not in twins]
                 self.remove(collection, stored)
@@ -139,66 +139,59 @@ class DynamoFaceRecords:
     def _equal(self, collection: str, index: str, attribute: str, value: str) -> Sequence[Item]:
         return list(self._table.equal(collection, index, attribute, index_key(value)))
 
-    def _check(self, collection: str, faces: Sequence[NewFace], limit: int | None) -> None:
-        """That all of them together may be added."""
+    def _checked(self, collection: str, faces: Sequence[NewFace], limit: int | None) -> Twins:
+        """That all of them together may be added. Answers which are stored already."""
         meta = self._table.meta(collection)
         check_models(collection, model_of(collection, meta), faces)
-        twins = _Twins(self._table, collection, faces)
-        new = [face for face in faces if not twins.found(face.record)]
+        stored = twins_of_all(self._table, collection, faces, meta)
+        twins, new = stored.copy(), list[NewFace]()
+        for face in faces:
+            if not twins.of(face.record):
+                twins.note(face.record)
+                new.append(face)
         names = Names(self._table, collection, [face.record for face in new])
         for face in new:
             names.count(meta, face.record, +1)
         check_quota(collection, meta.faces, limit if new else None)
-
-
-class _Twins:
-    """Faces that are stored, among those that are to be added."""
-
-    def __init__(self, table: FaceTable, collection: str, faces: Sequence[NewFace]) -> None:
-        stored = table.faces(collection, [face.record.face_id for face in faces])
-        for image in dict.fromkeys(index_key(face.record.image_id) for face in faces):
-            stored += table.equal(collection, "by_image", "image_id", image)
-        self._by_id: dict[str, FaceRecord] = {}
-        self._by_place: dict[tuple[str, BoundingBox], FaceRecord] = {}
-        for item in stored:
-            self._note(record_of(item))
-
-    def found(self, record: FaceRecord) -> FaceRecord | None:
-        """The twin of a face; one that has none is a twin to those that come after it."""
-        twin = self._by_id.get(record.face_id) or self._by_place.get((record.image_id, record.box))
-        if twin is None:
-            self._note(record)
-        return twin
-
-    def _note(self, record: FaceRecord) -> None:
-        self._by_id[record.face_id] = record
-        self._by_place[record.image_id, record.box] = record
+        return stored
 
 
 @dataclass(frozen=True, slots=True)
 class _Adding:
-    """As many of these faces as one transaction takes. limit: of faces in the collection."""
+    """As many of these faces as one transaction takes. limit: of faces in the collection. known: what was read before,
+    which need not be read again when nobody else changed the collection since.
+    """
 
     table: FaceTable
     collection: str
     faces: Sequence[NewFace]
     limit: int | None
+    known: Twins | None
 
-    def planned(self, meta: Meta) -> Change[tuple[int, dict[str, FaceRecord]]]:
-        """Answers how many faces were dealt with, and the twins among them."""
-        check_models(self.collection, model_of(self.collection, meta), self.faces)
-        known = _Twins(self.table, self.collection, self.faces)
-        names = Names(self.table, self.collection, [face.record for face in self.faces])
+    def planned(self, meta: Meta) -> Change[tuple[int, dict[str, FaceRecord], Twins]]:
+        """Answers how many faces were dealt with, the twins among them, and what is known when this is done."""
+        check_models(self.collection, model_of(self.collection, meta), self.faces[:MAX_ACTIONS])
+        known = self._twins(meta)
+        faces = [face for face in self.faces[:MAX_ACTIONS] if known.tells_of(face)]
+        names = Names(self.table, self.collection, [face.record for face in faces])
         step, twins, taken = Step(self.table, self.collection, meta, names), dict[str, FaceRecord](), 0
-        for face in self.faces:
-            twin = known.found(face.record)
+        for face in faces:
+            twin = known.of(face.record)
             if twin:
                 twins[face.record.face_id] = twin
-            elif not step.add(face):
+            elif step.add(face):
+                known.note(face.record)
+            else:
                 break
             taken += 1
         check_quota(self.collection, meta.faces, self.limit if step.faces else None)
-        return Change(step.actions(), (taken, twins))
+        known.version += bool(step.faces)
+        return Change(step.actions(), (taken, twins, known))
+
+    def _twins(self, meta: Meta) -> Twins:
+        if self.known and self.known.version == meta.version and self.known.tells_of(self.faces[0]):
+            return self.known.copy()
+        return stored_twins(self.table, self.collection, self.faces, meta)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from typing import Any, Generic, TypeVar
 
 from faceline.aws.clients import Client, Clients, said
 from faceline.aws.face_items import META, face_key, partition
+from faceline.aws.fetching import fetched
 from faceline.aws.items import Item, from_item, to_item, to_value
 from faceline.aws.writing import transact
 from faceline.errors import QuotaError, StorageError
@@ -22,7 +23,6 @@ T = TypeVar("T")
 
 _PATIENCE_S = 120.0
 _LONGEST_WAIT_S = 4.0
-_BATCH = 100  # keys of one BatchGetItem
 _FULL = "ItemCollectionSizeLimitExceeded"
 
 
@@ -97,16 +97,7 @@ class FaceTable:
 
     def items(self, keys: Iterable[Item]) -> list[Item]:
         """Those of them that are there, in no order."""
-        wanted, found = list(keys), []
-        for start in range(0, len(wanted), _BATCH):
-            left: list[Item] = wanted[start : start + _BATCH]
-            while left:
-                asked = {self.name: {"Keys": left, "ConsistentRead": True}}
-                with self.said():
-                    answer = self._dynamodb.batch_get_item(RequestItems=asked)
-                found += answer["Responses"].get(self.name, [])
-                left = answer.get("UnprocessedKeys", {}).get(self.name, {}).get("Keys", [])
-        return found
+        return list(fetched(self._dynamodb, self.name, keys, f"table {self.name}"))
 
     def faces(self, collection: str, face_ids: Iterable[str]) -> list[Item]:
         """Items of the faces with these ids, in no order."""

@@ -8,13 +8,13 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
+from faceline.aws.dead_letters import MOST_LETTERS
 from faceline.aws.functions import Functions
 from faceline.aws.mailbox import Mailbox
 from faceline.aws.queue import SqsQueue
 from faceline.documents import parsed
 from faceline.ports import DeadLetter
 
-_MOST = 10_000
 Letters = list[DeadLetter]  # within the class, `list` is a verb
 
 
@@ -38,10 +38,13 @@ class FailedCalls:
         """With Lambda's own words for the reason."""
         return [_explained(letter) for letter in self.letters.list(limit, after)]
 
+    def hidden_letters(self) -> int:
+        return self.letters.hidden_letters()
+
     def redrive(self, message_ids: Sequence[str] | None = None) -> int:
         """Calls the function again; killed in between, it is called twice, which changes nothing."""
         wanted = None if message_ids is None else set(message_ids)
-        found = [each for each in self.letters.list(_MOST) if wanted is None or each.message_id in wanted]
+        found = [each for each in self.letters.list(MOST_LETTERS) if wanted is None or each.message_id in wanted]
         for letter in found:
             self.functions.start(self.name, _call(letter.body))
         return self.letters.discard([letter.message_id for letter in found])

@@ -16,6 +16,7 @@ from faceline.aws.clients import Client, Clients, code_of, said
 
 MAX_AT_ONCE = 10  # of one request
 _MAX_HIDDEN_S = 43_200  # 12 hours
+_MAX_DELAY_S = 900
 _MAX_WAIT_S = 20
 _ATTRIBUTES = ("ApproximateReceiveCount", "SentTimestamp")
 _LOST = ("ReceiptHandleIsInvalid", "MessageNotInflight", "AWS.SimpleQueueService.MessageNotInflight")
@@ -93,8 +94,9 @@ class Mailbox:
     def __init__(self, clients: Clients, name: str) -> None:
         self.name, self._clients = name, clients
 
-    def send(self, envelope: Envelope, once: str) -> None:
-        """once: a FIFO queue takes no second message with it for 5 minutes.
+    def send(self, envelope: Envelope, once: str, delay_s: float = 0.0) -> None:
+        """once: a FIFO queue takes no second message with it for 5 minutes. delay_s: at most 15 minutes; a FIFO queue
+        delays no single message.
 
         Messages of one deduplication id are a group, which FIFO queues deliver in order; all others are each their own.
         """
@@ -105,8 +107,10 @@ class Mailbox:
         }
         group = envelope.sent.rpartition("#")[2] or envelope.message_id
         fifo = {"MessageGroupId": group, "MessageDeduplicationId": once} if self.name.endswith(".fifo") else {}
+        later = {"DelaySeconds": min(_MAX_DELAY_S, seconds(delay_s))} if delay_s and not fifo else {}
+        wanted = {"MessageBody": envelope.body, "MessageAttributes": given, **fifo, **later}
         with said(f"the queue {self.name}"):
-            self._sqs.send_message(QueueUrl=self._url, MessageBody=envelope.body, MessageAttributes=given, **fifo)
+            self._sqs.send_message(QueueUrl=self._url, **wanted)
 
     def receive(self, limit: int, hidden_s: float, wait_s: float) -> list[Delivery]:
         """Up to 10. wait_s: whole seconds, rounded up, up to 20; 0 asks some of SQS's servers, the rest asks all."""

@@ -13,8 +13,8 @@ from typing import Any, BinaryIO, cast
 from botocore.exceptions import ClientError
 
 from faceline.aws.clients import Client, Clients, code_of, said
-from faceline.errors import InputError, NotFoundError, ObjectKeyError, StorageError
-from faceline.object_keys import check_bucket, check_key
+from faceline.errors import InputError, NotFoundError, StorageError
+from faceline.object_keys import check_bucket, check_key, is_key
 from faceline.ports import ObjectInfo
 
 _PIECE_BYTES = 1 << 18
@@ -31,10 +31,13 @@ class S3Objects:
     An object is one PutObject, up to 5 GB, so that its etag is the MD5 of its bytes (with SSE-KMS it is not). Times are
     whole seconds, as HEAD gives them. Raises InputError when a stream breaks off or is larger than that, StorageError
     when S3 refuses. Without `s3:ListBucket` S3 answers 403 for an absent object: then that is a StorageError, too.
+
+    any_key: also objects of keys that S3 takes and `object_keys` refuses, such as `input//a.jpg`: for those who must
+    see everything.
     """
 
-    def __init__(self, clients: Clients) -> None:
-        self._clients = clients
+    def __init__(self, clients: Clients, any_key: bool = False) -> None:
+        self._clients, self._any_key = clients, any_key
 
     @property
     def _s3(self) -> Client:
@@ -42,7 +45,7 @@ class S3Objects:
 
     def put(self, bucket: str, key: str, data: bytes | BinaryIO) -> ObjectInfo:
         """The time is a HEAD's, where `s3:GetObject` allows one, else the answer's own, which may be a second off."""
-        _check(bucket, key)
+        self._check(bucket, key)
         with _spooled(bucket, key, data) as (file, size, md5), _reported(bucket, key, "s3:PutObject"):
             checked = {"ContentLength": size, "ContentMD5": base64.b64encode(md5).decode()}
             answer = self._s3.put_object(Bucket=bucket, Key=key, Body=file, **checked)
@@ -57,7 +60,7 @@ class S3Objects:
         return ObjectInfo(bucket, key, etag, size, _time(sent))
 
     def get(self, bucket: str, key: str, max_bytes: int) -> tuple[ObjectInfo, bytes]:
-        _check(bucket, key)
+        self._check(bucket, key)
         with _reported(bucket, key, "s3:GetObject"):
             answer = self._s3.get_object(Bucket=bucket, Key=key)
             info = _info(bucket, key, answer)
@@ -67,21 +70,21 @@ class S3Objects:
                 return info, body.read()
 
     def head(self, bucket: str, key: str) -> ObjectInfo:
-        _check(bucket, key)
+        self._check(bucket, key)
         with _reported(bucket, key, "s3:GetObject"):
             return _info(bucket, key, self._s3.head_object(Bucket=bucket, Key=key))
 
     def list(self, bucket: str, prefix: str = "") -> Iterator[ObjectInfo]:
-        """Keys that are refused here, such as the console's folders `a/`, are left out; NotFoundError: no bucket."""
+        """Keys that are refused, such as the console's folders `a/`, are left out; NotFoundError: no bucket."""
         check_bucket(bucket)
         with _reported(bucket, prefix, "s3:ListBucket"):
             for page in self._s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
                 for each in page.get("Contents", ()):
-                    if _is_key(each["Key"]):
+                    if self._any_key or is_key(each["Key"]):
                         yield _listed(bucket, each)
 
     def stream(self, bucket: str, key: str, start: int = 0) -> Iterator[bytes]:
-        _check(bucket, key)
+        self._check(bucket, key)
         # Not of byte 0 on: of an empty object S3 gives no range at all.
         wanted = {"Range": f"bytes={start}-"} if start else {}
         with _reported(bucket, key, "s3:GetObject"):
@@ -96,25 +99,17 @@ class S3Objects:
 
     def delete(self, bucket: str, key: str) -> None:
         """Where the bucket keeps versions, the object is hidden and its bytes stay until the lifecycle ends them."""
-        _check(bucket, key)
+        self._check(bucket, key)
         try:
             with _reported(bucket, key, "s3:DeleteObject"):
                 self._s3.delete_object(Bucket=bucket, Key=key)
         except NotFoundError:
             return
 
-
-def _check(bucket: str, key: str) -> None:
-    check_bucket(bucket)
-    check_key(key)
-
-
-def _is_key(key: str) -> bool:
-    try:
-        check_key(key)
-    except ObjectKeyError:
-        return False
-    return True
+    def _check(self, bucket: str, key: str) -> None:
+        check_bucket(bucket)
+        if not self._any_key:
+            check_key(key)
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 import logging
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
@@ -91,19 +91,22 @@ class DynamoOutbox:
             wait(attempt)
         raise StorageError(f"cannot keep the notice {message_id}: others write its quiet times all the time; try again")
 
-    def settled(self, message_id: str) -> bool:
-        """Whether all its deliveries are delivered or dead, or the notice is gone."""
-        return self.next_at(message_id) is None
+    def settled(self, message_id: str, targets: Collection[str]) -> bool:
+        """Whether all its deliveries to these targets are delivered or dead, or the notice is gone."""
+        return not self._waiting_of(message_id, targets)
 
-    def next_at(self, message_id: str) -> float | None:
-        """When the first of its deliveries is due, in Unix seconds; None when it is settled."""
-        items = self._state.under(notice_pk(message_id))
-        return min((each["due_at"] for each in items if each.get("delivery_state") == WAITING), default=None)
+    def next_at(self, message_id: str, targets: Collection[str]) -> float | None:
+        """When `claim` can give the first of its deliveries to these targets, in Unix seconds; None when it is settled.
+
+        What waits for other targets waits for nobody: they were taken out of the settings.
+        """
+        waiting = self._waiting_of(message_id, targets)
+        return min((max(each["due_at"], self._paused_until(each["target"])) for each in waiting), default=None)
 
     def claim(self, target: str, lease_s: float) -> Delivery | None:
         """The delivery that waits longest, for the caller alone until the lease ends."""
         now = self._now()
-        if self._about(target).get("paused_until", 0.0) > now:
+        if self._paused_until(target) > now:
             return None
         for attempt in range(1, _ATTEMPTS + 1):
             due = list(islice(self._state.due(waiting_for(target), until=now), _LOOKED_AT))
@@ -133,14 +136,15 @@ class DynamoOutbox:
         """No delivery to this target before that, whenever it is put; those in hand go on."""
         self._state.update(*_target_key(target), {"paused_until": self._now() + delay_s}, {})
 
-    def end(self, target: str, address: str, reason: str) -> None:
-        """Buries all that waits for a target that wants nothing any more, until its address changes or `resume`.
+    def end(self, target: str, address: str, reason: str) -> int:
+        """Buries all that waits for a target that wants nothing any more, until its address changes or `resume`; how
+        many.
 
         What is put just then is told once more, and buried when the target says so again.
         """
         self._state.update(*_target_key(target), {"ended_address": address, "reason": reason}, {})
-        for item in list(self._state.due(waiting_for(target))):
-            self._update(item, dead(self._now(), reason), {"delivery_state": WAITING})
+        found = list(self._state.due(waiting_for(target)))
+        return sum(self._update(each, dead(self._now(), reason), {"delivery_state": WAITING}) for each in found)
 
     def resume(self, target: str) -> bool:
         address = self._about(target).get("ended_address")
@@ -158,7 +162,7 @@ class DynamoOutbox:
         """Raises NotFoundError."""
         if told := told_of(self._state.under(notice_pk(message_id))):
             return told
-        raise NotFoundError(f"there is no notification {message_id}; see `faceline notifications list`")
+        raise NotFoundError(f"there is no notification {message_id}; see `faceline aws notifications list`")
 
     def list(self, limit: int = 100, since: float = 0.0) -> Sequence[Told]:
         """The newest first. since: Unix time in seconds of their putting."""
@@ -284,6 +288,13 @@ class DynamoOutbox:
     def _delete(self, items: Sequence[dict[str, Any]]) -> None:
         """The notice last, so that it is found again when this is cut short."""
         self._state.delete(sorted(items, key=lambda each: bool(each["sk"] == NOTICE)))
+
+    def _waiting_of(self, message_id: str, targets: Collection[str]) -> Sequence[dict[str, Any]]:
+        items = self._state.under(notice_pk(message_id))
+        return [each for each in items if each.get("delivery_state") == WAITING and each["target"] in targets]
+
+    def _paused_until(self, target: str) -> float:
+        return float(self._about(target).get("paused_until", 0.0))
 
     def _about(self, target: str) -> dict[str, Any]:
         return self._state.get(*_target_key(target))

@@ -45,7 +45,7 @@ class SqsQueue:
         max_receives: int,
         remembers_s: float = 0.0,
     ) -> None:
-        self.name = name
+        self.name, self._max_receives = name, max_receives
         self.now: Callable[[], float] = time.time
         self._box = Mailbox(clients, name)
         self._payloads = Payloads(clients, work_bucket, name)
@@ -55,7 +55,11 @@ class SqsQueue:
         self._leases = Leases()
 
     def send(self, body: str, deduplication_id: str | None = None) -> str:
-        """Raises StorageError when it cannot be said that the message is queued; sent again, it is not queued twice."""
+        """Raises StorageError when it cannot be said that the message is queued; sent again, it is not queued twice.
+
+        But on a standard queue it is when SQS took it and the state table then could not note that: the next `send` of
+        the id waits 10 s, and queues the message once more with the same message id.
+        """
         message_id = uuid.uuid4().hex
         if deduplication_id is None:
             self._send(message_id, body, "")
@@ -126,13 +130,19 @@ class SqsQueue:
         self._end(lease)
         return shown
 
-    def send_anew(self, message: Message) -> bool:
+    def postpone(self, message: Message, delay_s: float = 0.0, reason: str = "") -> bool:
+        """On the last delivery, which SQS counts as any other, the message is sent anew."""
+        if message.receive_count < self._max_receives:
+            return self.release(message, delay_s, reason)
+        return self.send_anew(message, delay_s)
+
+    def send_anew(self, message: Message, delay_s: float = 0.0) -> bool:
         """Gives the message back with a fresh receive count; False when the lease was lost. Killed in between, as
-        `bury`.
+        `bury`. delay_s: as `Mailbox.send`.
         """
 
         def send(envelope: Envelope, once: str) -> None:
-            self._box.send(replace(envelope, anew="yes"), once)
+            self._box.send(replace(envelope, anew="yes"), once, delay_s)
 
         return self._move(message, send)
 
@@ -152,6 +162,10 @@ class SqsQueue:
     def list(self, limit: int = 100, after: str | None = None) -> Letters:
         """As `SqsDeadLetters.list`."""
         return self._dead.list(limit, after)
+
+    def hidden_letters(self) -> int:
+        """As `SqsDeadLetters.hidden`."""
+        return self._dead.hidden()
 
     def redrive(self, message_ids: Sequence[str] | None = None) -> int:
         return self._dead.redrive(self._box, message_ids, self.now())

@@ -20,6 +20,9 @@ _FREE = "attribute_not_exists(pk) OR attribute_not_exists(outcome) AND held_unti
 class DynamoReceipts:
     """Implements `ports.Receipts`. now: Unix time in seconds. kept_days: then DynamoDB may drop a receipt; 0: never.
 
+    One that is asked for again is kept for as long again: whose a result is must be known for as long as results that
+    are written anew are kept.
+
     A claim whose lease ran out is lost only once somebody else took it: until then its holder may still complete. A
     call whose answer was lost and that boto3 repeats finds its own token, and counts as done.
     """
@@ -38,6 +41,7 @@ class DynamoReceipts:
         if written.done or written.item.get("claim_token") == token:
             return Claim(ClaimState.MINE, token=token)
         if "outcome" in written.item:
+            self._renew(event_id, written.item)
             return Claim(ClaimState.DONE, result=written.item["outcome"])
         return Claim(ClaimState.BUSY)
 
@@ -70,6 +74,17 @@ class DynamoReceipts:
 
     def _expiry(self, moment: float) -> int | None:
         return int(moment + self._kept_s) if self._kept_s else None
+
+    def _renew(self, event_id: str, item: dict[str, Any]) -> None:
+        """Once a day at most: each renewal is a write."""
+        until = self._expiry(self._now())
+        if until and until - item.get(EXPIRES, 0) >= _DAY_S:
+            update = partial(
+                self._clients.dynamodb.update_item,
+                Key=_key(event_id),
+                UpdateExpression=f"SET {EXPIRES} = :until",
+            )
+            self._write(update, "attribute_exists(outcome)", {":until": until})
 
     def _update(self, event_id: str, changes: dict[str, Any], token: str) -> Written:
         given = {name: value for name, value in changes.items() if value is not None}

@@ -8,6 +8,7 @@ from itertools import chain, islice
 from typing import Any
 
 from faceline.aws.clients import Clients, said
+from faceline.aws.fetching import fetched
 from faceline.aws.items import MAX_ACTIONS, Item, from_item, to_item
 from faceline.aws.record_items import Asked, asked, record_of, values_of
 from faceline.aws.tables import EXPIRES
@@ -17,7 +18,6 @@ from faceline.ports import Record, RecordQuery
 
 _DAYS: Item = to_item({"object": "#days", "face_number": 0})  # no object: there is no bucket of an empty name
 _ATTEMPTS = 12
-_MAX_GOT = 100  # keys of one BatchGetItem
 _PAGE = 1000
 
 
@@ -223,24 +223,10 @@ class DynamoRecords:
         """The rows of these keys that there are, in this order."""
         wanted = [_key({"object": f"{bucket}/{key}", "face_number": face}) for bucket, key, face in keys]
         found: dict[tuple[str, str, int], Record] = {}
-        for start in range(0, len(wanted), _MAX_GOT):
-            for values in self._got(wanted[start : start + _MAX_GOT]):
-                record = record_of(values)
-                found[record.bucket, record.key, record.face_number] = record
+        for item in fetched(self._clients.dynamodb, self._table, wanted, self._what):
+            record = record_of(from_item(item))
+            found[record.bucket, record.key, record.face_number] = record
         return [found[key] for key in keys if key in found]
-
-    def _got(self, keys: Sequence[Item]) -> Iterator[dict[str, Any]]:
-        """What DynamoDB left out because a call was full or throttled is asked for again."""
-        left: dict[str, Any] = {self._table: {"Keys": list(keys), "ConsistentRead": True}}
-        for attempt in range(1, _ATTEMPTS + 1):
-            with said(self._what):
-                answer = self._clients.dynamodb.batch_get_item(RequestItems=left)
-            yield from (from_item(item) for item in answer["Responses"].get(self._table, []))
-            left = answer.get("UnprocessedKeys", {})
-            if not left:
-                return
-            wait(attempt)
-        raise StorageError(f"cannot read {self._what}: it is asked too often; try again")
 
 
 def _key(row: dict[str, Any]) -> Item:

@@ -97,15 +97,25 @@ class Rekognition:
         found: Sequence[Document] = answer["FaceMatches"]
         return found
 
-    def delete(self, face_ids: Sequence[str]) -> None:
-        """Those that are not there are no error; nor is it that the collection is not."""
+    def delete(self, face_ids: Sequence[str]) -> int:
+        """How many went. Those that are not there are no error; nor is it that the collection is not.
+
+        Raises StorageError when some stay, as those of the collection's users do; all others are gone then.
+        https://docs.aws.amazon.com/rekognition/latest/APIReference/API_DeleteFaces.html
+        """
+        deleted, kept = 0, list[Document]()
         try:
             for start in range(0, len(face_ids), _AT_ONCE):
                 part = list(face_ids[start : start + _AT_ONCE])
                 with self._asked("DeleteFaces"):
-                    self._clients.rekognition.delete_faces(CollectionId=self.collection, FaceIds=part)
+                    answer = self._clients.rekognition.delete_faces(CollectionId=self.collection, FaceIds=part)
+                deleted += len(answer.get("DeletedFaces", ()))
+                kept += [each for each in answer.get("UnsuccessfulFaceDeletions", ()) if _stays(each)]
         except NotFoundError:
-            return
+            return deleted
+        if kept:
+            raise StorageError(f"collection {self.collection}: {_why_kept(kept)}")
+        return deleted
 
     def faces(self) -> Iterator[Document]:
         """All `Face`s; none when the collection is not there."""
@@ -155,3 +165,19 @@ class Rekognition:
             return NotFoundError(f"Amazon Rekognition has no collection {self.collection}")
         kind, advice = _REFUSALS.get(code, (None, ""))
         return kind(f"{source}: Amazon Rekognition {advice} ({message})") if kind else None
+
+
+def _stays(failed: Document) -> bool:
+    """Of a face that DeleteFaces did not delete; one that is not there is as good as deleted."""
+    return list(failed.get("Reasons", ())) != ["FACE_NOT_FOUND"]
+
+
+def _why_kept(failed: Sequence[Document]) -> str:
+    first = failed[0]
+    more = f", nor {len(failed) - 1} more" if len(failed) > 1 else ""
+    reasons = ", ".join(first.get("Reasons", ())) or "no reason given"
+    user = f" of the user {first['UserId']}" if "UserId" in first else ""
+    return (
+        f"Amazon Rekognition does not delete the face {first['FaceId']}{user} ({reasons}){more}; disassociate faces "
+        "from their users (DisassociateFaces), then try again"
+    )

@@ -34,14 +34,16 @@ class SentIds:
         """The id of the message, and whether the caller is to send it now.
 
         Who claimed and was killed before it said `sent` is succeeded after 10 s, with the same message id; meanwhile
-        this waits. So no message is lost, and one is sent twice only when its sender stood still in between, or when
-        their clocks are 10 s apart.
+        this waits. So no message is lost, and one is sent twice only when its sender stood still in between, when it
+        was killed or failed after the sending and before it said so, or when their clocks are 10 s apart.
         """
         until = time.monotonic() + _TAKEN_OVER_AFTER_S
         while not self._put(key, message_id, now()):
             old = self._look(key)
             if old and old["state"]["S"] == "sent":
                 return old["message_id"]["S"], False
+            if old and old["message_id"]["S"] == message_id:  # ours: the answer was lost, and boto3 wrote it again
+                return message_id, True
             if old and (time.monotonic() >= until or _is_long_ago(old, now())):
                 if self._succeed(key, old, now()):
                     return old["message_id"]["S"], True
@@ -59,7 +61,7 @@ class SentIds:
     def keep(self, key: str, message_id: str, now: float) -> None:
         """As long as for a new message."""
         if not self.remembers_s:
-            self._set(key, message_id, "expires_at", _number(now + _KEPT_S))
+            self._set(key, message_id, "expires_at", _expiry(now + _KEPT_S))
 
     def forget(self, key: str, message_id: str) -> None:
         """Its like may be sent again, unless ids are remembered."""
@@ -70,7 +72,7 @@ class SentIds:
 
     def note(self, message_id: str, reason: str, now: float) -> None:
         """Why the message came back."""
-        values = {"reason": {"S": reason}, "expires_at": _number(now + _KEPT_S)}
+        values = {"reason": {"S": reason}, "expires_at": _expiry(now + _KEPT_S)}
         self._done("put_item", {"Item": self._key(f"reason#{message_id}") | values})
 
     def noted(self, message_id: str) -> str:
@@ -85,7 +87,7 @@ class SentIds:
             "message_id": {"S": message_id},
             "state": {"S": "sending"},
             "begun_at": _number(now),
-            "expires_at": _number(now + (self.remembers_s or _KEPT_S)),
+            "expires_at": _expiry(now + (self.remembers_s or _KEPT_S)),
         }
         values = {":now": _number(now)}
         return self._done(
@@ -142,6 +144,11 @@ class SentIds:
 def _is_long_ago(claim: Item, now: float) -> bool:
     """Also of a claim from far ahead: the claimant's clock is another."""
     return abs(now - float(claim["begun_at"]["N"])) >= _TAKEN_OVER_AFTER_S
+
+
+def _expiry(moment: float) -> dict[str, str]:
+    """As DynamoDB takes it for its time to live: whole seconds of Unix time."""
+    return {"N": str(int(moment))}
 
 
 def _number(seconds: float) -> dict[str, str]:

@@ -28,6 +28,16 @@ _MOST_BYTES_A_CHANGE = 16_384  # ten times what a face has
 _GENERATION = "generation"
 
 
+def key_of(collection: str) -> str:
+    """Of its snapshot in the work bucket."""
+    return f"collections/{collection}.faces"
+
+
+def most_bytes(changes: int) -> int:
+    """Of a snapshot of a collection that was changed so often; what is larger is none."""
+    return changes * _MOST_BYTES_A_CHANGE
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
     """What was there. etag: None where there was no object. snapshot: None where there is none to begin with."""
@@ -59,7 +69,7 @@ class Snapshots:
             try:
                 answer = self._s3.get_object(**self._place(collection))
                 with closing(answer["Body"]) as body:
-                    data = body.read() if answer["ContentLength"] <= changes * _MOST_BYTES_A_CHANGE else None
+                    data = body.read() if answer["ContentLength"] <= most_bytes(changes) else None
             except ClientError as error:
                 if code_of(error) in _ABSENT:
                     return Found(None, None)
@@ -115,7 +125,7 @@ class Snapshots:
         self._s3.put_object(**self._place(collection), Body=body, Metadata=metadata, **condition)
 
     def _place(self, collection: str) -> dict[str, str]:
-        return {"Bucket": self._bucket, "Key": f"collections/{collection}.faces"}
+        return {"Bucket": self._bucket, "Key": key_of(collection)}
 
     def _said(self, collection: str) -> Any:
         return said(f"the snapshot of collection {collection} in bucket {self._bucket}")

@@ -6,6 +6,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from faceline.cli.erasure import GroupPhotos, asked, show_forgotten, show_left
+from faceline.cli.notifications import (
+    Ids,
+    Newest,
+    OnlyTarget,
+    Since,
+    redriven,
+    show_notices,
+    show_tried_again,
+    time_of,
+)
 from faceline.cli.objects import (
     Status,
     confirm_discard,
@@ -15,8 +25,8 @@ from faceline.cli.objects import (
     show_redriven,
 )
 from faceline.cli.options import Json, OneCollection, common, confirm
-from faceline.cli.output import counted, note, print_json, print_table
-from faceline.errors import MissingExtraError
+from faceline.cli.output import counted, note, print_json, print_table, print_text
+from faceline.errors import MissingExtraError, NotFoundError
 from faceline.ports import RecordQuery
 
 if TYPE_CHECKING:
@@ -25,8 +35,9 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True)
 dead_letters = typer.Typer(no_args_is_help=True)
 app.add_typer(dead_letters, name="dead-letters", help="Messages and calls that failed too often.")
+notifications = typer.Typer(no_args_is_help=True)
+app.add_typer(notifications, name="notifications", help="What was told, and what a target did not take.")
 
-_MOST_LETTERS = 10_000  # of a queue
 _EXTRA = {"boto3", "botocore", "aws_lambda_powertools"}
 _NOT_REWRITTEN = (
     "Messages that still wait in queues, and answers in the response queue, cannot be rewritten on AWS: they end when "
@@ -166,12 +177,48 @@ def discard(
 ) -> None:
     """Delete dead letters for good. The photos and clips that they are about stay."""
     app = _reached(context)
-    from faceline.aws_operations import dead_letters as letters_of  # noqa: PLC0415 (needs boto3)
+    from faceline.aws_operations import dead_ids  # noqa: PLC0415 (needs boto3)
     from faceline.aws_operations import discard as discarded  # noqa: PLC0415
 
-    dead = {letter.message_id for _, letter in letters_of(app, _MOST_LETTERS)} if message_ids else set()
+    dead = dead_ids(app) if message_ids else set()
     confirm_discard(message_ids or [], dead.__contains__, yes, as_json)
     show_discarded(discarded(app, message_ids or None), as_json)
+
+
+@notifications.command("list")
+def list_notifications(context: typer.Context, since: Since = None, limit: Newest = 100, as_json: Json = False) -> None:
+    """What was to be told, the newest first, and how far it is."""
+    show_notices(_reached(context).notices.list(limit, time_of(since)), as_json)
+
+
+@notifications.command("dead")
+def dead_notifications(context: typer.Context, limit: Newest = 100, as_json: Json = False) -> None:
+    """What a target did not take, however often it was tried."""
+    show_notices(_reached(context).notices.dead(limit), as_json)
+
+
+@notifications.command("redrive")
+def redrive_notifications(
+    context: typer.Context, ids: Ids = None, target: OnlyTarget = None, as_json: Json = False
+) -> None:
+    """Try dead deliveries again: all, or these."""
+    count = redriven(_reached(context).notices, ids, target)
+    show_tried_again(count, "within ten minutes", as_json)
+
+
+@notifications.command("resume")
+def resume_notifications(
+    context: typer.Context,
+    target: Annotated[str, typer.Argument(help="As in NotifyTargets.")],
+    as_json: Json = False,
+) -> None:
+    """Have a target told again that had answered 410 Gone. What it missed is dead: redrive that."""
+    if not _reached(context).notices.resume(target):
+        raise NotFoundError(f"no target {target} has ended; see the reasons in `faceline aws notifications dead`")
+    if as_json:
+        print_json({"target": target})
+    else:
+        print_text(f"{target} is told again from now on.")
 
 
 def _reached(context: typer.Context) -> "AwsApp":

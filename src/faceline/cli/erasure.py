@@ -75,9 +75,12 @@ def show_left(name: str, receipts: Sequence[str], left: Sequence[Left], as_json:
         print_json({"name": name, "receipts": list(receipts), "left": [asdict(each) for each in left]})
     elif left:
         print_table(("where", "what", "times"), [(each.where, each.what, each.count) for each in left])
-        note(
-            f"{name} is not gone from {counted(len(left), 'place', 'places')}; `faceline forget` takes out what it can"
-        )
+        unread = sum(each.what == "unread" for each in left)
+        if len(left) > unread:
+            places = counted(len(left) - unread, "place", "places")
+            note(f"{name} is not gone from {places}; `faceline forget` takes out what it can")
+        if unread:
+            note(f"{counted(unread, 'place', 'places')} could not be looked at; nothing is proved of what is there")
     else:
         known = f"; ids looked for: those of {', '.join(receipts)}" if receipts else "; no erasure, so no ids, is known"
         print_text(f"Nothing of {name} is left{known}.")

@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Protocol
 
 import msgspec
 import typer
@@ -19,28 +19,36 @@ from faceline.notices import Told
 _LAST_S = 3.0
 app = typer.Typer(no_args_is_help=True)
 
-_Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID]…", show_default=False, help="msg_…; all unless named.")]
-_Target = Annotated[str | None, typer.Option("--target", metavar="NAME", help="Only to this target.")]
-_Since = Annotated[
+Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID]…", show_default=False, help="msg_…; all unless named.")]
+OnlyTarget = Annotated[str | None, typer.Option("--target", metavar="NAME", help="Only to this target.")]
+Since = Annotated[
     str | None, typer.Option("--since", metavar="TIME", help="From then on: 2026-11-21, or with T10:30 (UTC).")
 ]
-_Limit = Annotated[int, typer.Option("--limit", metavar="N", min=1, max=1_000_000, help="The newest so many.")]
+Newest = Annotated[int, typer.Option("--limit", metavar="N", min=1, max=1_000_000, help="The newest so many.")]
+
+
+class DeadNotices(Protocol):
+    """The outbox of either profile."""
+
+    def get(self, message_id: str) -> Told: ...
+
+    def redrive(self, message_ids: Sequence[str] | None = None, target: str | None = None) -> int: ...
 
 
 @app.command("list")
 def listed(
-    context: typer.Context, since: _Since = None, limit: _Limit = 100, data: Data = None, as_json: Json = False
+    context: typer.Context, since: Since = None, limit: Newest = 100, data: Data = None, as_json: Json = False
 ) -> None:
     """What was to be told, the newest first, and how far it is."""
     with App(existing(common(context).settings(data))) as app_:
-        _print(app_.notices.list(limit, _time(since)), as_json)
+        show_notices(app_.notices.list(limit, time_of(since)), as_json)
 
 
 @app.command()
-def dead(context: typer.Context, limit: _Limit = 100, data: Data = None, as_json: Json = False) -> None:
+def dead(context: typer.Context, limit: Newest = 100, data: Data = None, as_json: Json = False) -> None:
     """What a target did not take, however often it was tried."""
     with App(existing(common(context).settings(data))) as app_:
-        _print(app_.notices.dead(limit), as_json)
+        show_notices(app_.notices.dead(limit), as_json)
 
 
 @app.command()
@@ -80,9 +88,9 @@ def test(
 @app.command()
 def replay(
     context: typer.Context,
-    ids: _Ids = None,
-    since: _Since = None,
-    target: _Target = None,
+    ids: Ids = None,
+    since: Since = None,
+    target: OnlyTarget = None,
     data: Data = None,
     as_json: Json = False,
 ) -> None:
@@ -92,7 +100,7 @@ def replay(
     with App(existing(common(context).settings(data))) as app_:
         if target:
             app_.notify.target(target)
-        chosen = ids or [told.message_id for told in app_.notices.list(1_000_000, _time(since))]
+        chosen = ids or [told.message_id for told in app_.notices.list(1_000_000, time_of(since))]
         # What is named goes to the named target whatever its rules say; a time says nothing of single notices.
         count = sum(app_.notices.replay(each, target, bool(ids)) for each in chosen)
     if as_json:
@@ -103,19 +111,14 @@ def replay(
 
 @app.command()
 def redrive(
-    context: typer.Context, ids: _Ids = None, target: _Target = None, data: Data = None, as_json: Json = False
+    context: typer.Context, ids: Ids = None, target: OnlyTarget = None, data: Data = None, as_json: Json = False
 ) -> None:
     """Try dead deliveries again: all, or these."""
     with App(existing(common(context).settings(data))) as app_:
         if target:
             app_.notify.target(target)
-        for each in ids or ():
-            app_.notices.get(each)
-        count = app_.notices.redrive(ids, target)
-    if as_json:
-        print_json({"deliveries": count})
-    else:
-        print_text(f"{counted(count, 'delivery is', 'deliveries are')} tried again, if `faceline up` runs.")
+        count = redriven(app_.notices, ids, target)
+    show_tried_again(count, "if `faceline up` runs", as_json)
 
 
 @contextmanager
@@ -139,7 +142,21 @@ def delivering(app_: App) -> Iterator[None]:
             thread.join()
 
 
-def _time(text: str | None) -> float:
+def redriven(notices: DeadNotices, ids: list[str] | None, target: str | None) -> int:
+    """How many deliveries. Raises NotFoundError for an id that there is not."""
+    for each in ids or ():
+        notices.get(each)
+    return notices.redrive(ids or None, target)
+
+
+def show_tried_again(count: int, when: str, as_json: bool) -> None:
+    if as_json:
+        print_json({"deliveries": count})
+    else:
+        print_text(f"{counted(count, 'delivery is', 'deliveries are')} tried again, {when}.")
+
+
+def time_of(text: str | None) -> float:
     """Unix time. Raises UsageError."""
     if text is None:
         return 0.0
@@ -150,7 +167,7 @@ def _time(text: str | None) -> float:
     return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
 
 
-def _print(found: Sequence[Told], as_json: bool) -> None:
+def show_notices(found: Sequence[Told], as_json: bool) -> None:
     if as_json:
         print_json([_document(told) for told in found])
         return

@@ -29,12 +29,14 @@ _TEXTS = {".json", ".jsonl", ".txt", ".csv", ".html", ".md", ".toml", ""}
 @dataclass(frozen=True, slots=True)
 class Content:
     """A part of a file. where: the file below the data directory, and what of it. raw: bytes as they lie there, in
-    which a short word may stand by chance; not raw: a text that somebody wrote, or the whole name of something.
+    which a short word may stand by chance; not raw: a text that somebody wrote, or the whole name of something. unread:
+    it could not be looked at.
     """
 
     where: str
     text: str
     raw: bool
+    unread: bool = False
 
 
 def contents(directory: Path, parquet: Callable[[Path], Iterator[str]]) -> Iterator[Content]:

@@ -118,11 +118,13 @@ class SqliteState:
         count = 0
         with self._database.erasing() as (connection, traces):
             unix = datetime.fromisoformat(before).timestamp()
-            for (key,) in connection.execute(old, (bucket, unix)).fetchall():
+            keys = [key for (key,) in connection.execute(old, (bucket, unix))]
+            for key in keys:
                 count += connection.execute(records, (bucket, key)).rowcount
                 # An event's id is bucket/key@etag, and A follows @.
                 connection.execute(receipts, (f"{bucket}/{key}@", f"{bucket}/{key}A"))
                 traces.append(f"{bucket}{key}".encode())
+            _disown(connection, bucket, frozenset(keys), traces)
         return count
 
     def busy(self) -> bool:
@@ -158,6 +160,15 @@ class EmptyFolders:
         says = Naming(gone, self._others()).test()
         theirs = [Path(folder) for folder, _, _ in os.walk(self._root, topdown=False) if says(Path(folder).name)]
         return sum(_removed(folder) for folder in theirs)
+
+
+def _disown(connection: sqlite3.Connection, bucket: str, keys: frozenset[str], traces: list[bytes]) -> None:
+    """Frees the names of results that photos of these keys own (`pipelines.owning`)."""
+    owned = "SELECT event_id, result FROM receipts WHERE event_id >= ? AND event_id < ?"
+    for event_id, key in connection.execute(owned, (f"owner:{bucket}/", f"owner:{bucket}0")).fetchall():  # 0 follows /
+        if key in keys:
+            traces.append(event_id.encode())
+            connection.execute("DELETE FROM receipts WHERE event_id = ?", (event_id,))
 
 
 def _removed(folder: Path) -> bool:

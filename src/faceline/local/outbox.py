@@ -134,12 +134,14 @@ class SqliteOutbox:
         sql = f"UPDATE deliveries SET next_at = ? WHERE target = ? AND {_WAITS} AND lease IS NULL AND next_at < ?"  # noqa: S608
         self._database.write(sql, (until, target, until), durable=False)
 
-    def end(self, target: str, address: str, reason: str) -> None:
-        """Buries all that waits for a target that wants nothing any more, until its address changes or `resume`."""
+    def end(self, target: str, address: str, reason: str) -> int:
+        """Buries all that waits for a target that wants nothing any more, until its address changes or `resume`; how
+        many.
+        """
         with self._database.transaction() as connection:
             connection.execute("INSERT OR REPLACE INTO ended_targets VALUES (?, ?, ?)", (target, address, reason))
             sql = f"UPDATE deliveries SET died_at = ?, reason = ?, lease = NULL WHERE target = ? AND {_WAITS}"  # noqa: S608
-            connection.execute(sql, (self._now(), reason, target))
+            return connection.execute(sql, (self._now(), reason, target)).rowcount
 
     def resume(self, target: str) -> bool:
         return self._database.write("DELETE FROM ended_targets WHERE target = ?", (target,)) == 1

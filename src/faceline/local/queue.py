@@ -19,7 +19,7 @@ Messages = list[Message]  # within the class, `list` is a verb
 
 
 class SqliteQueue:
-    """Implements `ports.Queue`, `ports.DeadLetters` and `ports.Listening`. now: Unix time in seconds.
+    """Implements `ports.WorkQueue` and `ports.Listening`. now: Unix time in seconds.
 
     remembers_s: how long deduplication ids are remembered from their sending on, and messages, dead or alive, are kept;
     0: ids as long as their message, messages for good. A lease that ran out is lost only once another delivery took
@@ -96,6 +96,12 @@ class SqliteQueue:
 
     def release(self, message: Message, delay_s: float = 0.0, reason: str = "") -> bool:
         sql = f"UPDATE messages SET visible_at = ?, reason = ?, lease = NULL WHERE {_NOW_HELD}"  # noqa: S608 (a constant)
+        values = (self._now() + delay_s, reason or None, message.message_id, message.lease)
+        return self._database.write(sql, values, durable=False) == 1
+
+    def postpone(self, message: Message, delay_s: float = 0.0, reason: str = "") -> bool:
+        sql = f"""UPDATE messages SET visible_at = ?, reason = ?, lease = NULL, receive_count = receive_count - 1
+                  WHERE {_NOW_HELD}"""  # noqa: S608 (a constant)
         values = (self._now() + delay_s, reason or None, message.message_id, message.lease)
         return self._database.write(sql, values, durable=False) == 1
 

@@ -27,7 +27,7 @@ Says = Callable[[str], bool]
 class Belongings(msgspec.Struct):
     """Of one person. faces: collection → face ids. alone, among_others: (bucket, key) of photos and clips.
 
-    elsewhere: where photos came from that are not ours to delete.
+    spared: collection → ids of faces that are labelled so and are somebody else's to delete.
     """
 
     name: str
@@ -40,6 +40,7 @@ class Belongings(msgspec.Struct):
     alone: list[Place] = []
     among_others: list[Place] = []
     stems: list[tuple[str, str, str]] = []
+    spared: dict[str, list[str]] = {}
 
     def joined(self, earlier: "Belongings | None") -> "Belongings":
         """With what was found when an erasure began that did not end: part of it is gone by now."""
@@ -61,6 +62,7 @@ class Belongings(msgspec.Struct):
             alone=alone,
             among_others=[p for p in _united(self.among_others, earlier.among_others) if p not in alone],
             stems=_united(self.stems, earlier.stems),
+            spared=self.spared,
         )
 
     def without(self, faces: Mapping[str, Sequence[str]]) -> "Belongings":
@@ -68,7 +70,8 @@ class Belongings(msgspec.Struct):
         left = {
             name: [face_id for face_id in ids if face_id not in faces.get(name, ())] for name, ids in self.faces.items()
         }
-        return msgspec.structs.replace(self, faces={name: ids for name, ids in left.items() if ids})
+        spared = {name: list(ids) for name, ids in faces.items()}
+        return msgspec.structs.replace(self, faces={name: ids for name, ids in left.items() if ids}, spared=spared)
 
     def gone(self, objects: Sequence[Place]) -> Gone:
         """objects: photos and clips that are deleted or renamed. What all images that were sent share is no source."""

@@ -127,20 +127,25 @@ class Eraser:
         doomed = [*found.alone, *(found.among_others if delete_among_others else [])]
         renamed = [place for place in found.among_others if place not in doomed and says(place[1])]
         gone = found.gone([*doomed, *renamed])
-        deleted = {name: self._delete_faces(name, found) for name in found.collections}
-        removed = {name: count for name, count in deleted.items() if count is not None}
+        removed = self._delete_faces(found)
         galleries = [s for s in found.sources if self.forget_in_gallery(s, found.name)]
         stores = self._forgotten(self.stores, gone)
         uploads = [self._deleted(place, found) for place in doomed]
         kept = [self._kept(place, place in renamed) for place in found.among_others if place not in doomed]
-        records, results = self._clean(gone, photos, clips)
+        cleaned = self._clean(gone, photos, clips)
         self._wait()
+        # Work that was in hand may have enrolled them, or told of them, once more.
+        late = self._late(found, says)
+        found = found.joined(late)
+        gone = found.gone([*doomed, *renamed, *late.alone])
+        removed = _sums([removed, self._delete_faces(late)])
+        galleries += [s for s in late.sources if s not in galleries and self.forget_in_gallery(s, found.name)]
+        uploads += [self._deleted(place, late) for place in late.alone]
         again = self._clean(gone, photos, clips)
-        stores |= self._forgotten(self.last, gone)
-        counts = {f"faces in {name}": count for name, count in removed.items()} | {
-            "objects": len(uploads) + len(galleries)
-        }
-        counts |= {"records": records + again[0], "results": results + again[1]} | stores
+        stores = _sums([stores, self._forgotten(self.stores, gone), self._forgotten(self.last, gone)])
+        records, results = cleaned[0] + again[0], cleaned[1] + again[1]
+        counts = {f"faces in {name}": count for name, count in removed.items()}
+        counts |= {"objects": len(uploads) + len(galleries), "records": records, "results": results} | stores
         if not (begun or removed or any(counts.values())):
             self.journal.drop(found.name)
             where = ", ".join(found.collections) or "any collection"
@@ -152,14 +157,21 @@ class Eraser:
             name=found.name,
             removed=removed,
             uploads=tuple(dict.fromkeys([*uploads, *galleries])),
-            records=records + again[0],
-            results=results + again[1],
+            records=records,
+            results=results,
             photos=stay,
             kept=tuple(filter(None, kept)),
             stores=stores,
             receipt=receipt.receipt_id,
             ended_at=receipt.ended_at,
         )
+
+    def _late(self, found: Belongings, says: Says) -> Belongings:
+        """What there is of them now, of face records and the uploads that those came from. The plan says it too."""
+        late = self.finder.find(found.name, found.collections, everywhere=False, says=says).without(found.spared)
+        if late.faces:
+            self.journal.begin(found.name, msgspec.json.encode(found.joined(late)).decode())
+        return late
 
     def _person(self, collection: str, name: str) -> str | None:
         """The user id of somebody of this name; another may be called what this name's user id is made as."""
@@ -169,8 +181,12 @@ class Eraser:
             return None
         return person.user_id if person.name == name else None
 
-    def _delete_faces(self, collection: str, found: Belongings) -> int | None:
-        """How many; None where nobody of that name is."""
+    def _delete_faces(self, found: Belongings) -> dict[str, int]:
+        """How many by collection; only of those where somebody of that name is."""
+        deleted = {name: self._delete_in(name, found) for name in found.collections}
+        return {name: count for name, count in deleted.items() if count is not None}
+
+    def _delete_in(self, collection: str, found: Belongings) -> int | None:
         face_ids = found.faces.get(collection)
         count = self.face_records.remove(collection, face_ids) if face_ids else None
         user_id = self._person(collection, found.name)  # who has no face; those who had one went with their last

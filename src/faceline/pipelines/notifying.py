@@ -50,7 +50,7 @@ class Sweeper:
 class Deliverer:
     """opened: makes the target's sender, when there is something to send. May raise FacelineError.
 
-    backoff_s: seconds to wait, by the number of tries.
+    backoff_s: seconds to wait, by the number of tries. given_up: is told how many deliveries are dead now.
     """
 
     outbox: Outbox
@@ -58,6 +58,7 @@ class Deliverer:
     opened: Callable[[], Sender]
     lease_s: float = 60.0
     backoff_s: Callable[[int], float] = field(default=lambda tries: backoff_s(tries, random.random()))  # noqa: S311
+    given_up: Callable[[int], object] = lambda number: None
 
     def run(self, stop: threading.Event) -> None:
         """Until `stop` is set; the delivery in hand is finished first."""
@@ -106,7 +107,7 @@ class Deliverer:
             with beating(self.lease_s, lambda: self.outbox.extend(delivery, self.lease_s)):
                 sender.send(delivery)
         except TargetGoneError as error:
-            self.outbox.end(self.target.name, self.target.fingerprint, str(error))
+            self.given_up(self.outbox.end(self.target.name, self.target.fingerprint, str(error)))
             _log.error("the target wants no more notices", extra=self._facts(delivery) | {"reason": str(error)})
         except UnwantedNoticeError as error:
             self._dead(delivery, str(error))
@@ -140,6 +141,7 @@ class Deliverer:
 
     def _dead(self, delivery: Delivery, reason: str) -> None:
         self.outbox.bury(delivery, reason)
+        self.given_up(1)
         _log.error("not told; given up", extra=self._facts(delivery) | {"reason": reason})
 
     def _facts(self, delivery: Delivery) -> dict[str, object]:

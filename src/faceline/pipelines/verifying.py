@@ -24,11 +24,16 @@ class Content(Protocol):
     def text(self) -> str: ...
     @property
     def raw(self) -> bool: ...
+    @property
+    def unread(self) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """Something that should be gone. what: `name` or `id`. where: the file, and which part of it. count: how often."""
+    """Something that should be gone. what: `name` or `id`. where: the file, and which part of it. count: how often.
+
+    Or `unread`: something that may be there where nobody could look; then `where` says why.
+    """
 
     where: str
     what: str
@@ -54,6 +59,9 @@ def left_of(wanted: Wanted, contents: Iterable[Content]) -> Sequence[Left]:
     found: Counter[tuple[str, str]] = Counter()
     long_enough = len(wanted.name.encode()) >= _RAW_BYTES
     for content in contents:
+        if content.unread:
+            found[content.where, "unread"] += 1
+            continue
         if (long_enough or not content.raw) and wanted.says(content.text):
             found[content.where, "name"] += 1
         if wanted.ids and _has_id(content, is_id):

@@ -29,7 +29,7 @@ from faceline.ports import (
     VideoTask,
 )
 from faceline.types import Embedding, FaceMatch
-from faceline.videos import Clip, Sampling, VideoFrame, VideoLimits, opened
+from faceline.videos import Clip, Sampling, VideoFrame, VideoLimits, opened_file
 
 MOST_FACES = 100  # of one frame, the largest
 _MOST_MATCHES = 10  # of one person
@@ -130,8 +130,8 @@ class VideoJobRunner:
         analyzer, wanted, source = self.analyzer(task.collection), self._wanted(task), f"{task.bucket}/{task.key}"
         log, last_s = _Log(self.sightings, job), 0.0
         with (
-            fetched_clip(self.objects, task.bucket, task.key, seeing.limits.max_bytes) as (_, path),
-            opened(path, seeing.limits, seeing.sampling, source) as clip,
+            fetched_clip(self.objects, task.bucket, task.key, seeing.limits.max_bytes) as (_, file),
+            opened_file(file, seeing.limits, seeing.sampling, source) as clip,
         ):
             for frame, seen in sighted(clip.frames, lambda each: analyzer.sight(each, wanted), seeing.workers):
                 if stop.is_set():

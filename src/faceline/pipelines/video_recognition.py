@@ -24,7 +24,7 @@ from faceline.pipelines.naming import UNKNOWN, name_of, principal
 from faceline.pipelines.staging import MANIFEST, StagedClip, read_staged
 from faceline.pipelines.telling import Tell, in_clip, untold
 from faceline.pipelines.video_outputs import Outputs
-from faceline.ports import ObjectStore
+from faceline.ports import ObjectInfo, ObjectStore
 from faceline.types import Appearance, Decision
 from faceline.videos import VideoFrame
 
@@ -97,11 +97,18 @@ class VideoRecognizer:
         return answer
 
     def _image(self, bucket: str, key: str) -> dict[str, Any]:
-        """The largest usable face of one image."""
-        work, asked = Work.begun(), self.recognition()
-        document = self._document(f"{bucket}/{key}", asked, "first")
+        """The largest usable face of one image. Once more when that was replaced meanwhile, as a clip."""
+        while True:
+            asked = self.recognition()
+            info, data = self.objects.get(bucket, key, asked.limits.max_bytes)
+            answer = self._first(info, data, asked)
+            if self.objects.head(bucket, key).etag == info.etag:
+                return answer
+
+    def _first(self, info: ObjectInfo, data: bytes, asked: Recognition) -> dict[str, Any]:
+        work, key = Work.begun(), info.key
+        document = self._document(f"{info.bucket}/{key}", asked, "first")
         stem = str(PurePosixPath(key).with_suffix(""))
-        info, data = self.objects.get(bucket, key, asked.limits.max_bytes)
         try:
             faces = asked.analyzer.analyze([decode(data, key, asked.limits)], asked.wanted)[0]
         except InputError as error:

@@ -28,7 +28,7 @@ from faceline.pipelines.staging import MANIFEST, StagedClip, StagedFrame, Staged
 from faceline.pipelines.video_outputs import Outputs
 from faceline.ports import ObjectInfo, ObjectStore, Receipts
 from faceline.types import Pixels
-from faceline.videos import FIRST_FRAME, Clip, Sampling, VideoFrame, VideoLimits, opened
+from faceline.videos import FIRST_FRAME, Clip, Sampling, VideoFrame, VideoLimits, opened_file
 
 _STAGED = re.compile(r"output-\d+\.jpg")
 
@@ -64,21 +64,42 @@ class VideoSplitter:
 
         A clip that cannot be used is a result too: `<stem>.json` in the output bucket says why.
         """
-        work, started, stem = Work.begun(), time.perf_counter(), self._stem(event)
-        try:
-            with fetched_clip(self.objects, event.bucket, event.key, self.splitting.limits.max_bytes) as (info, path):
-                sampling = FIRST_FRAME if self.splitting.first_only else self.splitting.sampling
-                with opened(path, self.splitting.limits, sampling, event.key) as clip:
-                    result = self._stage(stem, info, clip)
-        except VideoError as error:
-            reason = str(error)
-            self._refuse(stem, event, reason)
-            with suppress(NotFoundError):  # taken away meanwhile
-                self.see(work.on(Kind.CLIP, self.objects.head(event.bucket, event.key), "", (), reason))
-            result = {"status": "error", "reason": reason}
+        started, stem = time.perf_counter(), self._stem(event)
+        result = self._split(stem, event)
         latency_ms = round((time.perf_counter() - started) * 1000, 1)
         _log.info("video split", extra={"bucket": event.bucket, "key": event.key, "latency_ms": latency_ms, **result})
         return result | {"stem": stem}
+
+    def _split(self, stem: str, event: ObjectCreated) -> dict[str, Any]:
+        """Until the clip that was split is still there: so an older one's frames never have the last word.
+
+        Two workers may hold two events of one key, and the one with the older clip may be the slower one.
+        """
+        while True:
+            etag = self.objects.head(event.bucket, event.key).etag
+            result = self._split_once(stem, event)
+            try:
+                if self.objects.head(event.bucket, event.key).etag == etag:
+                    return result
+            except NotFoundError:
+                return result
+
+    def _split_once(self, stem: str, event: ObjectCreated) -> dict[str, Any]:
+        """What was done with the clip that is there now."""
+        work, max_bytes = Work.begun(), self.splitting.limits.max_bytes
+        sampling = FIRST_FRAME if self.splitting.first_only else self.splitting.sampling
+        try:
+            with (
+                fetched_clip(self.objects, event.bucket, event.key, max_bytes) as (info, file),
+                opened_file(file, self.splitting.limits, sampling, event.key) as clip,
+            ):
+                return self._stage(stem, info, clip)
+        except VideoError as error:
+            reason = str(error)
+        self._refuse(stem, event, reason)
+        with suppress(NotFoundError):  # taken away meanwhile
+            self.see(work.on(Kind.CLIP, self.objects.head(event.bucket, event.key), "", (), reason))
+        return {"status": "error", "reason": reason}
 
     def _stem(self, event: ObjectCreated) -> str:
         """`<dirs>/<stem>`, or with the whole file name where another clip owns that."""

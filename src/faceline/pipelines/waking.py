@@ -1,9 +1,12 @@
-"""Notices on AWS: nothing there waits until a delivery is due, so a message in a queue wakes whoever brings them."""
+"""Notices on AWS: nothing there waits until a delivery is due, so a message in a queue wakes whoever brings them.
+
+What is due later than such a message waits for is brought by a schedule, which looks for all that is due.
+"""
 
 import json
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -16,7 +19,7 @@ from faceline.pipelines.worker import beating
 from faceline.ports import Message, Queue, WorkQueue
 from faceline.telemetry import following, request_id
 
-_LONGEST_S = 11 * 3600.0  # SQS hides a message for 12 hours at most
+_LONGEST_S = 600.0  # until the schedule comes; messages that wait for longer would be taken for a stopped function
 _RETRY_S = 5.0
 
 _log = logging.getLogger("faceline.notifications")
@@ -25,8 +28,8 @@ _log = logging.getLogger("faceline.notifications")
 class KeptOutbox(Outbox, Protocol):
     """An outbox that says how far a notice is."""
 
-    def next_at(self, message_id: str) -> float | None:
-        """When the first of its deliveries is due, in Unix seconds; None when none is, or there is no such notice."""
+    def next_at(self, message_id: str, targets: Collection[str]) -> float | None:
+        """When the first of its deliveries to these targets can be claimed, in Unix seconds; None when none waits."""
         ...
 
 
@@ -37,10 +40,12 @@ def wake(queue: Queue, message_id: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Waking:
-    """Brings all that is due when a message comes, which then waits for its own notice: as long as that takes.
+    """Brings all that is due when a message comes, which then waits for its own notice.
 
-    max_receives: of the queue; a notice has more tries than that, so the last delivery of a message sends another one.
-    going: whether there is time for one more.
+    max_receives: of the queue. A notice has more tries than that: after the last delivery of its message, or when it is
+    due in more than ten minutes, the schedule brings it. The message is not sent again, since Lambda ends a function
+    that keeps starting itself (https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html). going: whether
+    there is time for one more.
     """
 
     outbox: KeptOutbox
@@ -54,13 +59,15 @@ class Waking:
         return sum(each.drain(self.going) for each in self.deliverers)
 
     def take(self, queue: WorkQueue, message: Message) -> None:
-        """One message: acknowledged when its notice is told or given up, given back until it is due, or buried."""
+        """One message: given back until its notice is due, acknowledged when that is told, given up, or left to the
+        schedule; or buried.
+        """
         with following(request_id_of(message.body)):
             try:
                 message_id = _notice_of(message.body)
                 with beating(self.lease_s, lambda: queue.extend(message, self.lease_s)):
                     self.drain()
-                    due_at = self.outbox.next_at(message_id)
+                    due_at = self.outbox.next_at(message_id, [each.target.name for each in self.deliverers])
             except InputError as error:
                 queue.bury(message, str(error))
                 _log.error("message buried", extra={"message_id": message.message_id, "reason": str(error)})
@@ -71,15 +78,15 @@ class Waking:
                 self._settle(queue, message, due_at)
 
     def _settle(self, queue: WorkQueue, message: Message, due_at: float | None) -> None:
-        if due_at is None:
+        if due_at is None or message.receive_count >= self.max_receives:
             queue.acknowledge(message)
-        elif message.receive_count < self.max_receives:
-            # What is due already could not be claimed: somebody else has it, or its target wants to be left alone.
-            least_s = 2.0 ** (message.receive_count - 1)
-            queue.release(message, min(max(due_at - time.time(), least_s), _LONGEST_S), "not told yet")
+            return
+        # What is due already could not be claimed: somebody else has it, or there was no time.
+        wait_s = max(due_at - time.time(), 2.0 ** (message.receive_count - 1))
+        if wait_s > _LONGEST_S:
+            queue.acknowledge(message)
         else:
-            queue.send(message.body)
-            queue.acknowledge(message)
+            queue.release(message, wait_s, "not told yet")
 
 
 def _notice_of(body: str) -> str:

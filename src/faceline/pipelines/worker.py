@@ -10,7 +10,7 @@ from typing import Protocol
 
 from faceline.errors import FacelineError, InputError, MissingExtraError, ModelError, SettingError
 from faceline.events import request_id_of
-from faceline.ports import DeadLetters, Message, Queue
+from faceline.ports import DeadLetters, Message, WorkQueue
 from faceline.telemetry import following
 
 _log = logging.getLogger("faceline.pipelines.worker")
@@ -36,7 +36,7 @@ class Worker:
     that will not before somebody installs what is missing, BusyError for one whose turn is later.
     """
 
-    queue: Queue
+    queue: WorkQueue
     dead_letters: DeadLetters
     work: Callable[[str], object]
     lease_s: float = 60.0
@@ -74,7 +74,8 @@ class Worker:
             self.dead_letters.bury(message, str(error))
             _log.error("message buried", extra={"message_id": message.message_id, "reason": str(error)})
         except BusyError as error:
-            self.queue.release(message, self._delay_s(message), str(error))
+            # However long the other one takes: a dead letter would say that something failed.
+            self.queue.postpone(message, self._delay_s(message), str(error))
         except Exception as error:  # noqa: BLE001 (whatever one photo breaks, the next one must get its turn)
             delay_s = self._delay_s(message)
             self.queue.release(message, delay_s, f"{type(error).__name__}: {error}")
@@ -83,7 +84,7 @@ class Worker:
             self.queue.acknowledge(message)
 
     def _delay_s(self, message: Message) -> float:
-        """Twice as long after every delivery: neither a failure nor a slow other worker uses them all up at once."""
+        """Twice as long after every delivery that counts, so that a failure does not use them all up at once."""
         return self.retry_delay_s * 2.0 ** min(message.receive_count - 1, 6)
 
 
