@@ -9,6 +9,7 @@ import pytest
 
 from faceline.aws.face_table import meta_key
 from faceline.aws.items import to_item
+from faceline.errors import QuotaError
 from faceline.gallery.ports import NewFace
 from gallery_on_aws import STAFF, Place, made_place, people
 from made import MODEL
@@ -118,3 +119,16 @@ def test_what_others_remove_between_two_steps_is_stored_again(place: Place) -> N
         twins = place.records().add(STAFF, faces)
     assert twins.keys() == {f"face {n}" for n in range(101, 110)}
     assert "face 100" in ids(place)
+
+
+def test_of_faces_that_become_too_many_meanwhile_none_stays_even_one_that_was_given_twice(place: Place) -> None:
+    first = people(range(60))
+
+    def meet(number: int) -> None:
+        if number == 2:
+            other.records().add(STAFF, people(range(100, 110)))
+
+    other = Place(place.table, place.bucket, type(place.clients)())
+    with asking(place, "TransactWriteItems", meet), pytest.raises(QuotaError):
+        place.records().add(STAFF, [first[0], *first], limit=61)
+    assert ids(place) == {f"face {n}" for n in range(100, 110)}

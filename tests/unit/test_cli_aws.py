@@ -208,9 +208,21 @@ def test_without_credentials_there_is_one_line_that_says_how_to_get_some(
 
 def test_without_a_region_that_is_said(aws: str, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_DEFAULT_REGION")
+    monkeypatch.delenv("AWS_REGION", raising=False)
     monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")
     done = cli("aws", "status", "--json")
     assert (done.code, done.json) == (1, {"error": "no AWS region is set; set AWS_REGION to the one of the deployment"})
+
+
+def test_the_region_is_read_as_by_other_tools_of_aws(
+    there: Deployment, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-north-1")
+    assert cli("aws", "status", "--json").code == 0
+    monkeypatch.setenv("AWS_REGION", "eu-north-1")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    assert " in eu-north-1; " in cli("aws", "status").err
 
 
 def test_without_the_extra_there_is_the_line_that_installs_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,11 +1,13 @@
 """What wakes those who bring notices, over the embedded profile's outbox and queue."""
 
 import json
+import threading
 import time
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from faceline.local.database import Database
@@ -206,3 +208,36 @@ def test_a_notice_that_a_target_will_never_take_is_dead_at_once_with_the_reason(
     ((state,),) = [told.deliveries]
     assert (state.tries, state.reason) == (1, "away")
     assert place.queue.depth() == {"visible": 0, "in_flight": 0, "dead": 0}
+
+
+@dataclass
+class Hanging(Told):
+    """Does not answer before another target was told."""
+
+    other_told: threading.Event = field(default_factory=threading.Event)
+
+    def send(self, delivery: Delivery) -> None:
+        if not self.other_told.wait(10):
+            raise NotToldError("the other target was not told meanwhile")
+        super().send(delivery)
+
+
+@dataclass
+class Freeing(Told):
+    """Says when it was told."""
+
+    told: threading.Event = field(default_factory=threading.Event)
+
+    def send(self, delivery: Delivery) -> None:
+        super().send(delivery)
+        self.told.set()
+
+
+def test_a_target_that_does_not_answer_takes_no_time_from_the_others(place: Place) -> None:
+    freeing = Freeing()
+    hanging, other = Hanging(other_told=freeing.told), msgspec.structs.replace(TARGET, name="other")
+    place.targets = [TARGET.name, other.name]
+    place.outbox.put(NOTICE)
+    deliverers = [Deliverer(place.outbox, TARGET, lambda: hanging), Deliverer(place.outbox, other, lambda: freeing)]
+    assert Waking(place.outbox, deliverers, MAX_RECEIVES).drain() == 2
+    assert (hanging.count, freeing.count) == (1, 1)

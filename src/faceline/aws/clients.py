@@ -1,9 +1,11 @@
 """boto3's clients as every adapter here needs them, and AWS's errors said in faceline's words at this one place.
 
 Where a service is, boto3 itself is told: `AWS_ENDPOINT_URL`, or `AWS_ENDPOINT_URL_S3` and its like for one service
-(https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html); keys and region as for every AWS tool.
+(https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html); keys and region as for every AWS tool. The
+region may be in `AWS_REGION`, too, which AWS's other tools read and boto3 does not; it goes first, as with them.
 """
 
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -90,7 +92,8 @@ class Clients:
                     request_checksum_calculation="when_required",
                     response_checksum_validation="when_required",
                 )
-                self._made[service] = self._session.create_client(service, config=config)
+                region = os.environ.get("AWS_REGION") or None
+                self._made[service] = self._session.create_client(service, region, config=config)
             return self._made[service]
 
 

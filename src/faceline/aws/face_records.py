@@ -41,17 +41,19 @@ class DynamoFaceRecords:
         """Raises ConflictError too, when a new person's user id would be another person's."""
         known = self._checked(collection, faces, limit) if len(faces) > _SURELY_ONE_STEP else None
         twins: dict[str, FaceRecord] = {}
+        mine: list[str] = []
         done = 0
         while done < len(faces):
             adding = _Adding(self._table, collection, faces[done:], limit, known)
             try:
-                taken, found, known = self._table.change(collection, adding.planned)
+                added = self._table.change(collection, adding.planned)
             except FacelineError:
-                stored = [face.record.face_id for face in faces[:done] if face.record.face_id not in twins]
-                self.remove(collection, stored)
+                self.remove(collection, mine)
                 raise
-            twins |= found
-            done += taken
+            known = added.known
+            mine += added.new
+            twins |= added.twins
+            done += added.taken
         return twins
 
     def remove(self, collection: str, face_ids: Sequence[str], of_nobody: bool = False) -> int:
@@ -157,6 +159,18 @@ class DynamoFaceRecords:
 
 
 @dataclass(frozen=True, slots=True)
+class _Added:
+    """One transaction's. taken: how many faces were dealt with: the new ones, by id, and those that have twins. known:
+    what is stored when it is done.
+    """
+
+    taken: int
+    new: Sequence[str]
+    twins: dict[str, FaceRecord]
+    known: Twins
+
+
+@dataclass(frozen=True, slots=True)
 class _Adding:
     """As many of these faces as one transaction takes. limit: of faces in the collection. known: what was read before,
     which need not be read again when nobody else changed the collection since.
@@ -168,25 +182,26 @@ class _Adding:
     limit: int | None
     known: Twins | None
 
-    def planned(self, meta: Meta) -> Change[tuple[int, dict[str, FaceRecord], Twins]]:
-        """Answers how many faces were dealt with, the twins among them, and what is known when this is done."""
+    def planned(self, meta: Meta) -> Change[_Added]:
         check_models(self.collection, model_of(self.collection, meta), self.faces[:MAX_ACTIONS])
         known = self._twins(meta)
         faces = [face for face in self.faces[:MAX_ACTIONS] if known.tells_of(face)]
         names = Names(self.table, self.collection, [face.record for face in faces])
-        step, twins, taken = Step(self.table, self.collection, meta, names), dict[str, FaceRecord](), 0
+        step, twins, new = Step(self.table, self.collection, meta, names), dict[str, FaceRecord](), list[str]()
+        taken = 0
         for face in faces:
             twin = known.of(face.record)
             if twin:
                 twins[face.record.face_id] = twin
             elif step.add(face):
                 known.note(face.record)
+                new.append(face.record.face_id)
             else:
                 break
             taken += 1
         check_quota(self.collection, meta.faces, self.limit if step.faces else None)
         known.version += bool(step.faces)
-        return Change(step.actions(), (taken, twins, known))
+        return Change(step.actions(), _Added(taken, new, twins, known))
 
     def _twins(self, meta: Meta) -> Twins:
         if self.known and self.known.version == meta.version and self.known.tells_of(self.faces[0]):

@@ -176,7 +176,7 @@ def show_notices(found: Sequence[Told], as_json: bool) -> None:
 
 
 def _ways(told: Told) -> str | None:
-    return "\n".join(f"{d.target}: {d.state}" + (f" ({d.reason})" if d.reason else "") for d in told.deliveries) or None
+    return "; ".join(f"{d.target}: {d.state}" + (f" ({d.reason})" if d.reason else "") for d in told.deliveries) or None
 
 
 def _document(told: Told) -> dict[str, Any]:

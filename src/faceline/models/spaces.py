@@ -69,7 +69,8 @@ def space_named(name: str, directory: Path) -> Space:
             return space
     raise ModelError(
         f"there is no embedder {name!r} in {directory}, only {_names(directory)}; "
-        f"get it with {pulling(name)}`faceline models add FILE --name {name}`"
+        f"get it with {pulling(name)}`faceline models add FILE --name {name}`; into functions of AWS it comes by "
+        f"`faceline build lambda --model {name}`"
     )
 
 
