@@ -323,6 +323,13 @@ class Aws:
         wanted = {f"AWS_LAMBDA_FUNCTION_NAME={function}".encode(), f"AWS_ENDPOINT_URL={self.url}".encode()}
         return [int(entry.name) for entry in Path("/proc").glob("[0-9]*") if wanted <= _environment(entry)]
 
+    def set_variable(self, function: str, name: str, value: str) -> None:
+        """A setting that is no parameter of the template."""
+        functions = self.client("lambda")
+        now = functions.get_function_configuration(FunctionName=function)["Environment"]["Variables"]
+        functions.update_function_configuration(FunctionName=function, Environment={"Variables": now | {name: value}})
+        functions.get_waiter("function_updated_v2").wait(FunctionName=function)
+
     def kill(self, function: str) -> int:
         """Kills every process that runs a function, as a machine that fails does; how many there were."""
         found = self.processes(function)

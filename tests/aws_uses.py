@@ -31,7 +31,7 @@ PHOTOS, CLIPS, STAGE, IMAGES, EMBEDDINGS = (
     f"faceline-{name}" for name in ("photos", "input", "stage-1", "images", "embeddings")
 )
 NOTIFY, STATE, HOOK = "faceline-notify-queue", "faceline-state", "hook"
-MATCHING = "faceline-matching"
+MATCHING, WORK = "faceline-matching", "faceline-work"
 _NOBODY_UNDERSTANDS = "nobody understands this"
 _MAX_RECEIVES = "5"  # of the template
 _BATCH = 100  # items that one request gives by their keys
@@ -112,7 +112,7 @@ class Uses:
         }
 
     def _of_videos(self) -> dict[str, dict[str, Do]]:
-        splitting, recognition = "video-splitting", "face-recognition"
+        splitting, recognition, known = "video-splitting", "face-recognition", self._stack.settings.collection
         return {
             splitting: {
                 "": self._new_clip,
@@ -131,7 +131,8 @@ class Uses:
                 f"ReadFrames {CLIPS}/*": self._new_clip,
                 "Outbox": self._staged_clip,
                 "WakeNotify": self._staged_clip,
-                "Snapshots": self._after_many_changes(recognition, EMBEDDINGS, self._staged),
+                f"Snapshots {WORK}/collections/{known}.faces": partial(self._sought_in, recognition, known),
+                f"Snapshots {WORK}/collections/{EMBEDDINGS}.faces": partial(self._sought_in, recognition, EMBEDDINGS),
             },
         }
 
@@ -218,6 +219,10 @@ class Uses:
             do()
 
         return done
+
+    def _sought_in(self, function: str, collection: str) -> None:
+        self._stack.set_variable(function, "FACELINE_VIDEO_COLLECTION", collection)
+        self._after_many_changes(function, collection, self._staged)()
 
     def _change_much(self, collection: str) -> None:
         """As by faces that came and went since."""

@@ -135,7 +135,7 @@ def left_on_aws(stack: Aws, files: Objects, shown: Objects) -> Left:
         faces[name] = told(storage.face_records)
         if name in NAMING:
             name_clips(stack, name, shown)
-    let_the_nearest_win(stack)
+    stack.set_variable(RECOGNITION, "FACELINE_NEAREST_WINS", "true")
     name_clips(stack, "nearest", shown)
     reasons = [letter.reason for letter in storage.queue_of(QUEUE).list()]
     return Left(faces, reasons, stack.keys(STAGE), stack.objects(OUTPUT))
@@ -145,15 +145,6 @@ def name_clips(stack: Aws, folder: str, shown: Objects) -> None:
     """Puts the clips into a folder of the input bucket and waits for the text and the document of each."""
     stack.put_all(CLIPS, {f"{folder}/{name}": data for name, data in shown.items()})
     stack.wait(lambda: len(stack.keys(OUTPUT, f"{folder}/")) == 2 * len(shown), f"the names of {folder}")
-
-
-def let_the_nearest_win(stack: Aws) -> None:
-    """A setting that is no parameter of the template is a variable of the function."""
-    functions = stack.client("lambda")
-    now = functions.get_function_configuration(FunctionName=RECOGNITION)["Environment"]["Variables"]
-    variables = now | {"FACELINE_NEAREST_WINS": "true"}
-    functions.update_function_configuration(FunctionName=RECOGNITION, Environment={"Variables": variables})
-    functions.get_waiter("function_updated_v2").wait(FunctionName=RECOGNITION)
 
 
 def left_embedded(folder: Path, models: Path, files: Objects, shown: Objects) -> Left:
