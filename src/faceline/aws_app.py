@@ -213,7 +213,9 @@ class AwsApp(AwsStorage):
             return {"statusCode": 500, "body": json.dumps({"error": said, "request_id": request_id()})}
 
     def requests(self, event: Event, invocation: Invocation) -> dict[str, Any]:
-        """A batch of the request queue of workflow 2."""
+        """A batch of the request queue of workflow 2. Raises InputError for any other event."""
+        if not is_batch(event):
+            raise InputError("the event is no batch of a queue; expected Records whose eventSource is aws:sqs")
         return self._batch(event, invocation, partial(self._worker, invocation.counting(self.frames.take)))
 
     def staged(self, event: Event, invocation: Invocation) -> Any:
@@ -323,9 +325,9 @@ def _calls(event: Event, mode: str) -> list[Mapping[str, Any]]:
 
     Raises InputError for what is no call.
     """
-    if isinstance(event, Mapping) and "requestPayload" in event:
+    if isinstance(event, Mapping) and "requestPayload" in event:  # once: Lambda reports an event, not a report
         # https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
-        return _calls(event["requestPayload"], mode)
+        event = event["requestPayload"]
     if isinstance(event, Mapping) and "bucket_name" in event:
         return [event]
     try:

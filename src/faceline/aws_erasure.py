@@ -27,6 +27,7 @@ from faceline.aws.snapshots import key_of, most_bytes
 from faceline.aws.state import StateTable
 from faceline.aws_app import AwsApp
 from faceline.aws_operations import check_bucket, queues
+from faceline.called import Keys
 from faceline.erasure import Forgets, Gone, Receipt
 from faceline.errors import NotFoundError, UsageError
 from faceline.events import ObjectCreated
@@ -36,6 +37,7 @@ from faceline.gallery.ports import PersonInfo
 from faceline.local.forgetting import Naming
 from faceline.local.keyed import Keyed
 from faceline.pipelines.belongings import Belongings, Finder, Says
+from faceline.pipelines.customers import Customers
 from faceline.pipelines.forgetting import Eraser, Forgotten
 from faceline.pipelines.images import Places
 from faceline.pipelines.verifying import Left, Wanted, left_of
@@ -95,7 +97,7 @@ class AwsErasure:
     def keys_that_say(self, name: str, kept: tuple[str, ...]) -> list[str]:
         """Of objects that stay, as bucket/key, those whose key says the person."""
         says = self.says(name)
-        return [place for place in kept if says(place.partition("/")[2])]
+        return [place for place in kept if self._keys.mentions(place, says)]
 
     def says(self, name: str) -> Says:
         """Whether a text names the person: the name by itself, and not within the name of somebody who is known."""
@@ -126,10 +128,17 @@ class AwsErasure:
 
     @cached_property
     def _traces(self) -> DynamoTraces:
-        return DynamoTraces(self._state, self._says_of)
+        return DynamoTraces(self._state, self._says_of, self._key_says_of)
+
+    @property
+    def _keys(self) -> Keys:
+        return Keys.of(self._app.settings, self._app.names.work)
 
     def _says_of(self, gone: Gone) -> Says:
         return Naming(gone, self.known_names()).test()
+
+    def _key_says_of(self, gone: Gone) -> Says:
+        return Naming(gone, self.known_names()).test_key(self._keys)
 
     def _eraser(self) -> Eraser:
         app = self._app
@@ -148,15 +157,22 @@ class AwsErasure:
             stores=self._stores(),
             last=self._last(),
             journal=self.journal,
-            busy=self._traces.busy,
+            in_hand=self._traces.in_hand,
         )
 
     def _finder(self) -> Finder:
-        app, names = self._app, self._app.settings.names
-        places = Places.of(app.settings)
-        prefix = app.settings.matching_prefix
+        app, s, names = self._app, self._app.settings, self._app.settings.names
         return Finder(
-            app.face_records, app.objects, app.records, places, names.input, names.output, names.images, prefix
+            app.face_records,
+            app.objects,
+            app.records,
+            Places.of(s),
+            names.input,
+            names.output,
+            names.images,
+            s.matching_prefix,
+            self._keys,
+            Customers(app.objects, names.images, s.matching_manifest, s.matching_customer),
         )
 
     def _stores(self) -> Mapping[str, Forgets]:
@@ -175,11 +191,13 @@ class AwsErasure:
         app = self._app
         return {
             "receipts and marks": self._traces,
-            "rows of photos that are gone": RowsOfNoPhoto(app.records, app.objects, self._says_of),
+            "rows of photos that are gone": RowsOfNoPhoto(app.records, app.objects, self._says_of, self._key_says_of),
             "answers of Athena": QueryAnswers(app.objects, app.names.work, self._says_of),
-            "objects of keys that are refused": RefusedKeys(self._every_object, self._buckets(), self._says_of),
+            "objects of keys that are refused": RefusedKeys(
+                self._every_object, self._buckets(), self._keys, self._key_says_of
+            ),
             "ids of removed faces": app.face_records,
-            "dead letters": Letters(lambda: queues(app), self._says_of),
+            "dead letters": Letters(lambda: queues(app), self._says_of, self._key_says_of),
         }
 
     def _delete(self, bucket: str, key: str) -> None:

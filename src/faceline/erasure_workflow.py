@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import msgspec
 
 from faceline.analytics.parquet_text import parquet_text
+from faceline.called import Keys
 from faceline.config import Settings
 from faceline.erasure import Forgets, Receipt
 from faceline.errors import NotFoundError, UsageError
@@ -22,6 +23,7 @@ from faceline.local.contents import contents
 from faceline.local.erasures import KEY, Erasures
 from faceline.local.forgetting import Naming
 from faceline.pipelines.belongings import Belongings, Finder, Place, Says
+from faceline.pipelines.customers import Customers
 from faceline.pipelines.forgetting import Eraser, Forgotten
 from faceline.pipelines.images import Places
 from faceline.pipelines.renaming import Renamer
@@ -143,6 +145,8 @@ class ErasureWorkflow:
             names.output,
             names.images,
             s.matching_prefix,
+            Keys.of(s),
+            Customers(objects, names.images, s.matching_manifest, s.matching_customer),
         )
         prefixes = {s.input_bucket: s.input_prefix, names.images: s.matching_prefix}
         mark = objects.index.mark_announced
@@ -171,7 +175,7 @@ class ErasureWorkflow:
                 "folders": storage.empty_folders,
             },
             journal=self.journal,
-            busy=storage.state.busy,
+            in_hand=storage.state.in_hand,
         )
 
 

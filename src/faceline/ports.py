@@ -27,7 +27,10 @@ class ObjectStore(Protocol):
     """Buckets of bytes. Bad names raise `ObjectKeyError`, absent objects `NotFoundError`."""
 
     def put(self, bucket: str, key: str, data: bytes | BinaryIO) -> ObjectInfo:
-        """Writes the whole object atomically: a reader sees the old bytes or the new, never a part."""
+        """Writes the whole object atomically: a reader sees the old bytes or the new, never a part.
+
+        Never raises `NotFoundError`: without a place to write to it is a `StorageError`.
+        """
         ...
 
     def get(self, bucket: str, key: str, max_bytes: int) -> tuple[ObjectInfo, bytes]:

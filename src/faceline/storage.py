@@ -11,6 +11,7 @@ from faceline.activity import Entry, WorkCount
 from faceline.analytics.asking import Limits
 from faceline.analytics.lake import Lake
 from faceline.analytics.sources import Place, Sources
+from faceline.called import Keys
 from faceline.config import Settings
 from faceline.local.activity import SqliteActivity
 from faceline.local.api_keys import SqliteApiKeys, SqliteSessions
@@ -124,7 +125,7 @@ class Storage:
     @Once
     def state(self) -> SqliteState:
         """What the state database keeps of people beside the rows that are theirs."""
-        return SqliteState(self._state, self.known_names)
+        return SqliteState(self._state, Keys.of(self.settings), self.known_names)
 
     def known_names(self) -> frozenset[str]:
         """Of everybody in every collection."""

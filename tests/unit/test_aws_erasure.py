@@ -6,7 +6,9 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NoReturn
 
 import numpy as np
@@ -29,6 +31,7 @@ from faceline.gallery.enrolment import Photo
 from faceline.gallery.ports import NewFace
 from faceline.local.keyed import Keyed
 from faceline.notices import Notice
+from faceline.pipelines import forgetting
 from faceline.pipelines.arrivals import Arrivals
 from faceline.ports import DeadLetter, RecordQuery
 from made import MODEL, Workflow, event_of, open_app, photo, record, vector
@@ -115,17 +118,31 @@ def test_who_was_enrolled_and_told_of_by_a_function_at_work_is_gone_too(
     late = replace(record("zz-4711-zz", NAME, vector(WHO)), source=f"{bucket}/enroll/{NAME}/2.png")
     notice = Notice("n", "person.seen", "2026-01-01T00:00:00+00:00", f"{bucket}/input/a.png", "somebody", (NAME,))
 
-    def busy(self: DynamoTraces) -> bool:
+    def in_hand(self: DynamoTraces) -> frozenset[str]:
         app.face_records.add(there.settings.collection, [NewFace(late)])
-        return not app.notices.put(notice)
+        app.notices.put(notice)
+        return frozenset()
 
-    monkeypatch.setattr(DynamoTraces, "busy", busy)
+    monkeypatch.setattr(DynamoTraces, "in_hand", in_hand)
     done = _forget(there)
     assert [face.person for face in app.face_records.find(there.settings.collection)] == [OTHER]
     assert app.notices.list() == []
     assert done.removed[there.settings.collection] == 2
     assert _places_with(there, NAME.encode(), b"zz-4711-zz", vector(WHO).astype(np.float32).tobytes()) == []
     assert AwsErasure(app).left_of(NAME) == []
+
+
+def test_an_erasure_with_work_still_in_hand_has_no_receipt_until_it_is_repeated(
+    there: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = SimpleNamespace(monotonic=count(step=6).__next__, sleep=lambda seconds: None)
+    monkeypatch.setattr(forgetting, "time", clock)
+    claim = there.app.receipts.claim("of a clip", 60)
+    with pytest.raises(StorageError, match=r"work is still in hand.* run forget again"):
+        _forget(there)
+    assert AwsErasure(there.app).receipts(NAME) == []
+    there.app.receipts.release("of a clip", claim.token)
+    assert _forget(there).receipt == AwsErasure(there.app).receipts(NAME)[0].receipt_id
 
 
 def test_an_event_of_a_deleted_upload_that_comes_late_leaves_nothing(there: Deployment) -> None:
@@ -305,6 +322,97 @@ def test_an_object_whose_key_is_refused_is_found_and_goes(there: Deployment, key
     keys = {each["Key"] for each in app.clients.s3.list_objects_v2(Bucket=bucket)["Contents"]}
     assert set(others) < keys
     assert key not in keys
+
+
+@pytest.mark.parametrize("name", ["photos", "input", "images", "png", "holiday", "9"])
+def test_a_refused_key_that_only_mentions_a_name_by_where_it_lies_or_among_other_words_stays(
+    empty: Deployment, name: str
+) -> None:
+    app, names = empty.app, empty.settings.names
+    places = [
+        (empty.settings.input_bucket, "input/"),
+        (empty.settings.input_bucket, "input//grace_holiday.jpg"),
+        (names.images, "images//eve_9.png"),
+    ]
+    for bucket, key in places:
+        app.clients.s3.put_object(Bucket=bucket, Key=key, Body=b"a,b")
+    _known(empty, name, "1")
+    assert "objects of keys that are refused" not in _forget(empty, name).stores
+    for bucket, key in places:
+        assert app.clients.s3.head_object(Bucket=bucket, Key=key)
+
+
+def _customers(there: Deployment) -> list[str]:
+    keys = [f"images/{customer}_{number}.png" for customer in (1, 2, 3) for number in (1, 2)]
+    for number, key in enumerate(keys):
+        there.put(there.settings.names.images, key, photo(1, 10 + number // 2, number % 2))
+    return keys
+
+
+def test_other_customers_images_stay_whatever_their_numbers_and_folders_are_called(empty: Deployment) -> None:
+    images = empty.settings.names.images
+    keys = _customers(empty)
+    faces = len(empty.app.face_records.find(empty.settings.names.matching_collection))
+    assert faces == len(keys)
+    for name in ("images", "png"):
+        with pytest.raises(NotFoundError, match=f"says {name}"):
+            _forget(empty, name)
+    assert AwsErasure(empty.app).find("1").alone == [(images, keys[0]), (images, keys[1])]
+    done = _forget(empty, "1", delete_among_others=True)
+    assert done.uploads == (f"{images}/images/1_1.png", f"{images}/images/1_2.png")
+    assert empty.keys(images) == keys[2:]
+    assert len(empty.app.face_records.find(empty.settings.names.matching_collection)) == 4
+    reports = [f"output/{key.removeprefix('images/')}.json" for key in keys[2:]]
+    assert empty.keys(empty.settings.names.matches) == reports
+
+
+def test_another_customers_image_that_says_the_name_stays_and_is_told(empty: Deployment) -> None:
+    images = empty.settings.names.images
+    key = f"images/eve with {NAME}_1.png"
+    empty.app.objects.put(images, key, b"no picture")
+    empty.app.objects.put(images, f"images/{NAME}_1.png", b"no picture")
+    done = _forget(empty, delete_among_others=True)
+    assert (done.uploads, done.kept) == ((f"{images}/images/{NAME}_1.png",), (f"{images}/{key}",))
+    assert AwsErasure(empty.app).keys_that_say(NAME, done.kept) == [f"{images}/{key}"]
+    assert empty.keys(images) == [key]
+
+
+def test_whose_image_it_is_the_manifest_says_before_its_name(aws: str) -> None:
+    there = deployed(matching_manifest="images/people.csv")
+    images = there.settings.names.images
+    manifest = f"image,customer\nx_1.png,{NAME}\n{NAME}_1.png,eve\n".encode()
+    objects = {"images/people.csv": manifest, "images/x_1.png": b"1", f"images/{NAME}_1.png": b"2"}
+    for key, data in objects.items():
+        there.app.objects.put(images, key, data)
+    done = _forget(there)
+    assert (done.uploads, done.kept) == ((f"{images}/images/x_1.png",), (f"{images}/images/{NAME}_1.png",))
+    assert sorted(there.keys(images)) == ["images/people.csv", f"images/{NAME}_1.png"]
+
+
+def test_a_receipt_of_an_upload_that_stays_stays_when_a_bucket_or_folder_is_called_so(empty: Deployment) -> None:
+    empty.photo("input/sunset_9.png", person=50)
+    bucket = empty.settings.input_bucket
+    event_id = event_of(empty.app.objects.head(bucket, "input/sunset_9.png")).event_id
+    for number, name in enumerate(("input", "processed", "png", "9", "1")):
+        _known(empty, name, str(number))
+        _forget(empty, name)
+        assert empty.app.receipts.result(event_id), name
+
+
+@pytest.mark.parametrize("key", ["input/ann.jpg", "input/ann_2.jpg", "enroll/ann.jpg"])
+def test_an_upload_without_a_face_goes_when_all_of_its_name_is_the_persons(empty: Deployment, key: str) -> None:
+    bucket = empty.settings.input_bucket
+    empty.app.objects.put(bucket, key, b"no picture")
+    empty.app.objects.put(bucket, "input/beach ann.jpg", b"no picture")
+    done = _forget(empty, "ann")
+    assert (done.uploads, done.kept) == ((f"{bucket}/{key}",), (f"{bucket}/input/beach ann.jpg",))
+
+
+def test_a_strangers_photo_that_mentions_a_name_is_a_group_photo(empty: Deployment) -> None:
+    bucket = empty.settings.input_bucket
+    empty.photo("input/grace_holiday.png", person=50)
+    found = AwsErasure(empty.app).find("holiday")
+    assert (found.alone, found.among_others) == ([], [(bucket, "input/grace_holiday.png")])
 
 
 def test_a_name_in_an_object_whose_key_is_refused_is_found(empty: Deployment) -> None:

@@ -81,8 +81,16 @@ def test_an_object_that_breaks_off_is_no_object(clients: Clients, s3: Stubber) -
 
 
 def test_a_bucket_that_is_not_there_is_named_as_one(clients: Clients, s3: Stubber) -> None:
-    s3.add_client_error("put_object", "NoSuchBucket", "The specified bucket does not exist", 404)
+    s3.add_client_error("get_object", "NoSuchBucket", "The specified bucket does not exist", 404)
     with pytest.raises(NotFoundError, match="no bucket photos"):
+        S3Objects(clients).get("photos", "a.jpg", 100)
+
+
+def test_nothing_to_write_into_is_a_failure_of_the_storage_and_no_upload_that_is_gone(
+    clients: Clients, s3: Stubber
+) -> None:
+    s3.add_client_error("put_object", "NoSuchBucket", "The specified bucket does not exist", 404)
+    with pytest.raises(StorageError, match=r"cannot write photos/a\.jpg: there is no bucket photos"):
         S3Objects(clients).put("photos", "a.jpg", b"abc")
 
 

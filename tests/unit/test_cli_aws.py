@@ -158,8 +158,20 @@ def test_forgetting_asks_first(there: Deployment, cli: Cli, monkeypatch: pytest.
         return abort
 
     monkeypatch.setattr("typer.confirm", confirm)
-    assert cli("aws", "forget", NAME, "--group-photos", "keep").code == 0
-    assert asked == [_ASKED]
+    told = cli("aws", "forget", NAME, "--group-photos", "keep")
+    assert (told.code, asked) == (0, [_ASKED])
+    assert f"  {there.settings.names.images}/images/{NAME}_01.png\n" in told.err
+
+
+def test_before_it_asks_ten_uploads_are_listed_and_the_others_counted(
+    there: Deployment, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(12):
+        there.app.objects.put(there.settings.input_bucket, f"enroll/{NAME}/{number:02}.png", b"no picture")
+    monkeypatch.setattr("typer.confirm", lambda question, abort: True)
+    told = cli("aws", "forget", NAME).err
+    assert f"enroll/{NAME}/09.png\n  and 2 more\n" in told
+    assert f"enroll/{NAME}/10.png" not in told
 
 
 def test_a_kept_file_whose_name_says_who_is_in_it_is_told(there: Deployment, cli: Cli) -> None:

@@ -40,7 +40,7 @@ def _lived(app: App) -> Workflow:
     flow.put("input/party with ada lovelace.png", photo(faces=2, person=5, salt=4))
     flow.put("input/both.png", photo(faces=2, person=0, salt=5))
     flow.worker.drain()
-    flow.put("input/waits, of ada-lovelace.png", photo(salt=6))
+    flow.put("input/ada-lovelace.png", photo(salt=6))
     app.notices.put(Notice("n1", "person.seen", "2026-01-01T00:00:00+00:00", "door", f"{NAME} is there", (NAME,)))
     app.video_jobs.start(VideoTask(BUCKET, "clips/ada_lovelace.mp4", tag=NAME), "token", 9)
     return flow

@@ -2,13 +2,15 @@
 
 import json
 from dataclasses import replace
+from itertools import count
+from types import SimpleNamespace
 
 import pytest
 
 from faceline.activity import ActivityQuery
 from faceline.app import App
 from faceline.erasure import Gone, placed
-from faceline.errors import NotFoundError
+from faceline.errors import NotFoundError, StorageError
 from faceline.gallery.enrolment import Photo
 from faceline.gallery.names import user_id_of
 from faceline.gallery.negatives import Mark
@@ -16,10 +18,11 @@ from faceline.gallery.newface import SENT
 from faceline.gallery.ports import NewFace
 from faceline.named import Named
 from faceline.notices import Notice
+from faceline.pipelines import forgetting
 from faceline.pipelines.frame_messages import response
 from faceline.ports import RecordQuery
 from faceline.types import Embedding
-from made import BUCKET, MODEL, Workflow, photo, record, vector
+from made import BUCKET, MODEL, Workflow, event_of, photo, record, vector
 
 
 def _known(app: App, name: str = "Ada", person: int = 0, collection: str | None = None) -> None:
@@ -70,12 +73,13 @@ def test_who_was_enrolled_and_told_of_by_work_in_hand_is_gone_too(
     late = Photo(photo(salt=1), "Ada", f"{BUCKET}/enroll/Ada/2.png")
     notice = Notice("n", "person.seen", "2026-01-01T00:00:00+00:00", f"{BUCKET}/input/a.png", "Ada was seen", ("Ada",))
 
-    def busy() -> bool:
+    def in_hand() -> frozenset[str]:
         made_app.objects.put(BUCKET, "enroll/Ada/2.png", photo(salt=1))
         assert made_app.enroller().enroll_photo(late).face
-        return not made_app.notices.put(notice)
+        made_app.notices.put(notice)
+        return frozenset()
 
-    monkeypatch.setattr(made_app.state, "busy", busy)
+    monkeypatch.setattr(made_app.state, "in_hand", in_hand)
     done = made_app.forget("Ada")
     assert made_app.face_records.find(made_app.settings.collection) == []
     assert made_app.notices.list() == []
@@ -83,6 +87,35 @@ def test_who_was_enrolled_and_told_of_by_work_in_hand_is_gone_too(
     assert (done.uploads, done.stores["notices"]) == ((f"{BUCKET}/enroll/Ada/2.png",), 1)
     assert list(made_app.objects.list(BUCKET)) == []
     assert made_app.erasure.left_of("Ada") == []
+
+
+def test_an_erasure_with_work_still_in_hand_has_no_receipt_until_it_is_repeated(
+    made_app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = SimpleNamespace(monotonic=count(step=6).__next__, sleep=lambda seconds: None)
+    monkeypatch.setattr(forgetting, "time", clock)
+    _known(made_app)
+    claim = made_app.receipts.claim("of a clip", 60)
+    with pytest.raises(StorageError, match=r"work is still in hand.*1 after .* run forget again"):
+        made_app.forget("Ada")
+    assert made_app.face_records.find(made_app.settings.collection) == []
+    assert (made_app.erasure.journal.of("Ada"), made_app.erasure.journal.begun("Ada") is None) == ([], False)
+    made_app.receipts.release("of a clip", claim.token)
+    assert made_app.forget("Ada").receipt == made_app.erasure.journal.of("Ada")[0].receipt_id
+
+
+def test_an_erasure_does_not_wait_for_work_that_begins_later(made_app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where uploads never stop coming, something is always in hand."""
+
+    def in_hand() -> frozenset[str]:
+        asked.append(len(asked))
+        return frozenset({str(asked[-1])})
+
+    asked: list[int] = []
+    monkeypatch.setattr(made_app.state, "in_hand", in_hand)
+    _known(made_app)
+    assert made_app.forget("Ada").receipt
+    assert len(asked) == 2
 
 
 def test_whoever_has_no_face_yet_can_be_forgotten(made_app: App) -> None:
@@ -300,3 +333,48 @@ def test_who_is_spelled_otherwise_is_suggested(made_app: App) -> None:
         made_app.forget("Ada Lovelace")
     with pytest.raises(NotFoundError, match=r"see `faceline collections`$"):
         made_app.forget("Grace")
+
+
+@pytest.mark.parametrize("name", ["input", "png", "9"])
+def test_where_an_upload_lies_its_number_and_its_ending_name_nobody(made_app: App, name: str) -> None:
+    flow = Workflow(made_app)
+    flow.put("input/grace_holiday_9.png", photo(person=7))
+    flow.worker.drain()
+    _known(made_app, name)
+    done = made_app.forget(name)
+    assert (done.uploads, done.kept) == ((), ())
+    assert [info.key for info in made_app.objects.list(BUCKET, "input/")] == ["input/grace_holiday_9.png"]
+    assert len(made_app.records.query(RecordQuery(image="grace_holiday_9.png"))) == 1
+    assert made_app.receipts.result(event_of(made_app.objects.head(BUCKET, "input/grace_holiday_9.png")).event_id)
+    assert not made_app.watcher().announce(made_app.objects.head(BUCKET, "input/grace_holiday_9.png"))
+
+
+def test_other_customers_images_stay_under_their_names(made_app: App) -> None:
+    images = made_app.settings.names.images
+    for customer in ("1", "2", "3", "eve with 1"):
+        for number in (1, 2):
+            made_app.objects.put(images, f"images/{customer}_{number}.png", b"no picture")
+    done = made_app.forget("1", group_photos="delete")
+    assert done.uploads == (f"{images}/images/1_1.png", f"{images}/images/1_2.png")
+    others = [f"{images}/images/{name}" for name in ("eve with 1_1.png", "eve with 1_2.png")]
+    assert list(done.kept) == others
+    left = [info.key.removeprefix("images/") for info in made_app.objects.list(images)]
+    assert left == ["2_1.png", "2_2.png", "3_1.png", "3_2.png", "eve with 1_1.png", "eve with 1_2.png"]
+
+
+def test_a_photo_that_mentions_a_name_among_other_words_and_shows_nobody_known_stays(made_app: App) -> None:
+    flow = Workflow(made_app)
+    flow.put("input/grace_holiday.png", photo(person=7))
+    flow.worker.drain()
+    _known(made_app, "holiday", 0)
+    done = made_app.forget("holiday")
+    assert done.uploads == ()
+    (kept,) = done.kept
+    assert "/input/kept-" in kept
+    assert len(made_app.records.query(RecordQuery(image=kept.partition("/")[2]))) == 1
+
+
+def test_a_name_that_ends_with_a_number_is_found_in_keys(made_app: App) -> None:
+    for key in ("input/robot_2.png", "input/robot_2_1.png", "input/robot_3.png"):
+        made_app.objects.put(BUCKET, key, b"no picture")
+    assert made_app.belongings("robot 2").alone == [(BUCKET, "input/robot_2.png"), (BUCKET, "input/robot_2_1.png")]

@@ -265,6 +265,9 @@ def test_frames_are_answered_by_name(
         batch = made.batch(s.names.requests)
         assert len(batch["Records"]) == 3
         assert ok(function.invoke(batch)) == {"batchItemFailures": []}
+        others: list[Any] = [{}, None, [], "x", made.created(s.input_bucket, f"enroll/{NAME}/1.jpg")]
+        for other in others:
+            assert function.invoke(other).payload["errorType"] == "InputError"
     assert len(queue(made, s.names.requests).list()) == 1
     answers = sorted(
         (json.loads(body) for body in received(made, s.names.responses)), key=lambda each: str(each["request_id"])
@@ -307,11 +310,20 @@ def test_a_clip_is_staged_and_recognised(
         assert ok(function.invoke(made.created(s.names.stage, "space/output-01.jpg"))) == []
         failed = json.loads(sample("failed_invocation")) | {"requestPayload": call}
         assert ok(function.invoke(failed, 60))["statusCode"] == 200
+        nested = {"requestPayload": {"requestPayload": call}}  # no report of Lambda's, however deep it goes on
+        assert function.invoke(nested).payload["errorType"] == "InputError"
         gone = ok(function.invoke({"bucket_name": s.names.stage, "image_file_name": "gone.jpg"}))
         assert gone["statusCode"] == 400
         poison = function.invoke({"bucket": "x"})
         assert poison.failed
         assert "image_file_name" in poison.payload["errorMessage"]
+    (folder / "nowhere").mkdir()
+    with start(
+        made, "video_recognition", folder / "nowhere", FACELINE_VIDEO_OUTPUT_BUCKET="no-such-bucket"
+    ) as function:
+        answer = function.invoke(call, 60)
+    assert (answer.failed, answer.payload["errorType"]) == (True, "StorageError")  # Lambda repeats it, then tells why
+    assert "there is no bucket no-such-bucket" in answer.payload["errorMessage"]
 
 
 def gateway(name: str, frame: dict[str, str]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from faceline.errors import ConflictError, NotFoundError, ObjectKeyError
+from faceline.errors import ConflictError, NotFoundError, ObjectKeyError, StorageError
 from faceline.local import objects as module
 from faceline.local.database import Database
 from faceline.local.index import ObjectIndex
@@ -36,6 +36,13 @@ def outside(tmp_path: Path) -> Path:
 def test_an_object_is_an_ordinary_file_in_its_place(objects: Objects) -> None:
     objects.put("photos", "input/two words.jpg", b"bytes")
     assert (objects.root / "photos" / "input" / "two words.jpg").read_bytes() == b"bytes"
+
+
+def test_nothing_to_write_into_is_a_failure_of_the_storage_and_no_upload_that_is_gone(objects: Objects) -> None:
+    (objects.root / "photos").rmdir()
+    objects.root.rmdir()
+    with pytest.raises(StorageError, match=r"cannot write photos/a\.jpg"):
+        objects.put("photos", "a.jpg", b"bytes")
 
 
 def test_a_file_that_somebody_dropped_in_is_an_object(objects: Objects) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Protocol
 
 from faceline.aws.clients import Clients
@@ -18,6 +19,7 @@ from faceline.aws.items import from_item
 from faceline.aws.rekognition_api import Rekognition
 from faceline.aws.rekognition_names import external_id, name_of
 from faceline.aws.state import StateTable
+from faceline.called import Keys, message_says, outcome_texts
 from faceline.erasure import Gone, Receipt
 from faceline.errors import NotFoundError, StorageError
 from faceline.gallery.ports import FaceRecords
@@ -130,29 +132,38 @@ def cut_off(objects: ObjectStore, bucket: str) -> int:
 class DynamoTraces:
     """Implements `erasure.Forgets` for receipts, and for errors of queued messages. Reads the whole state table."""
 
-    def __init__(self, state: StateTable, says_of: SaysOf, now: Callable[[], float] = time.time) -> None:
-        self._state, self._says_of, self._now = state, says_of, now
+    def __init__(
+        self, state: StateTable, says_of: SaysOf, key_says_of: SaysOf, now: Callable[[], float] = time.time
+    ) -> None:
+        """key_says_of: as says_of, for an event's id, which is the bucket, the key and the etag of an object."""
+        self._state, self._says_of, self._key_says_of, self._now = state, says_of, key_says_of, now
 
     def forget(self, gone: Gone) -> int:
         """Deletes items whose texts say the person or an object of theirs."""
-        says = self._says_of(gone)
-        doomed = [item for item in self._items() if any(map(says, _said_in(item)))]
+        says, key_says = self._says_of(gone), self._key_says_of(gone)
+        doomed = [
+            item for item in self._items() if any(map(says, _said_in(item))) or any(map(key_says, _keys_in(item)))
+        ]
         self._state.delete(doomed)
         return len(doomed)
 
-    def busy(self) -> bool:
-        """Whether a function holds the claim of an event now: what it read before it may write yet."""
+    def in_hand(self) -> frozenset[str]:
+        """The tokens of claims of events that functions hold now: what they read before they may write yet."""
         now = self._now()
-        return any("outcome" not in item and item.get("held_until", 0.0) > now for item in self._items())
+        held = (item for item in self._items() if "outcome" not in item and item.get("held_until", 0.0) > now)
+        return frozenset(str(item["claim_token"]) for item in held)
 
     def _items(self) -> Iterator[dict[str, Any]]:
         return self._state.starting((_RECEIPT, "queue#"))
 
 
 def _said_in(item: Mapping[str, Any]) -> list[str]:
+    return [str(item.get("reason", "")), *outcome_texts(str(item.get("outcome", "")))[1]]
+
+
+def _keys_in(item: Mapping[str, Any]) -> list[str]:
     event_id = str(item["pk"]).removeprefix(_RECEIPT) if str(item["pk"]).startswith(_RECEIPT) else ""
-    texts = [item.get("event_id", event_id), item.get("outcome", ""), item.get("reason", "")]
-    return [str(text) for text in texts if text]
+    return [str(item.get("event_id", event_id)), *outcome_texts(str(item.get("outcome", "")))[0]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,14 +175,15 @@ class RowsOfNoPhoto:
     records: Records
     objects: ObjectStore
     says_of: SaysOf
+    key_says_of: SaysOf
 
     def forget(self, gone: Gone) -> int:
-        says = self.says_of(gone)
+        says, key_says = self.says_of(gone), self.key_says_of(gone)
         named = {
             (row.bucket, row.key)
             for page in self.records.pages()
             for row in page
-            if any(says(text) for text in (f"{row.bucket}/{row.key}", row.error or "") if text)
+            if key_says(f"{row.bucket}/{row.key}") or says(row.error or "")
         }
         return sum(self.records.delete(*place) for place in sorted(named) if not self._is_there(*place))
 
@@ -208,19 +220,22 @@ class QueryAnswers:
 @dataclass(frozen=True, slots=True)
 class RefusedKeys:
     """Implements `erasure.Forgets` for objects that faceline never works on, since it refuses their keys
-    (`object_keys`), as `input//ann.jpg`: they go when their key says the person.
+    (`object_keys`), as `input//ann.jpg`: they go when their whole name is the person's. Those that only
+    mention it may be somebody else's.
 
     objects: a store that knows every key.
     """
 
     objects: ObjectStore
     buckets: Sequence[str]
-    says_of: SaysOf
+    keys: Keys
+    key_says_of: SaysOf
 
     def forget(self, gone: Gone) -> int:
-        says = self.says_of(gone)
+        says = self.key_says_of(gone)
         listed = (info for bucket in self.buckets for info in self.objects.list(bucket))
-        doomed = [info for info in listed if not is_key(info.key) and says(f"{info.bucket}/{info.key}")]
+        refused = [info for info in listed if not is_key(info.key) and says(info.key)]
+        doomed = [info for info in refused if gone.everywhere and self.keys.is_called(info.key, gone.name)]
         for info in doomed:
             self.objects.delete(info.bucket, info.key)
         return len(doomed)
@@ -234,15 +249,16 @@ class Letters:
 
     queues: Callable[[], Sequence[ListsLetters]]
     says_of: SaysOf
+    key_says_of: SaysOf
 
     def forget(self, gone: Gone) -> int:
-        says = self.says_of(gone)
+        says = partial(message_says, says=self.says_of(gone), key_says=self.key_says_of(gone))
         with ThreadPoolExecutor(_QUEUES_AT_ONCE) as threads:  # each is asked until a second brings nothing more
             return sum(threads.map(lambda queue: self._forget(queue, says), self.queues()))
 
-    def _forget(self, queue: ListsLetters, says: Callable[[str], bool]) -> int:
+    def _forget(self, queue: ListsLetters, says: Callable[[str, str], bool]) -> int:
         letters, unseen = letters_of(queue)
-        doomed = [letter.message_id for letter in letters if says(letter.body) or says(letter.reason)]
+        doomed = [letter.message_id for letter in letters if says(letter.body, letter.reason)]
         discarded = queue.discard(doomed) if doomed else 0
         if unseen:
             raise StorageError(f"not all dead letters of {queue.name} were looked at: {unseen}")

@@ -30,7 +30,8 @@ class S3Objects:
 
     An object is one PutObject, up to 5 GB, so that its etag is the MD5 of its bytes (with SSE-KMS it is not). Times are
     whole seconds, as HEAD gives them. Raises InputError when a stream breaks off or is larger than that, StorageError
-    when S3 refuses. Without `s3:ListBucket` S3 answers 403 for an absent object: then that is a StorageError, too.
+    when S3 refuses, or has no bucket to write into. Without `s3:ListBucket` S3 answers 403 for an absent object: then
+    that is a StorageError, too.
 
     any_key: also objects of keys that S3 takes and `object_keys` refuses, such as `input//a.jpg`: for those who must
     see everything.
@@ -46,9 +47,13 @@ class S3Objects:
     def put(self, bucket: str, key: str, data: bytes | BinaryIO) -> ObjectInfo:
         """The time is a HEAD's, where `s3:GetObject` allows one, else the answer's own, which may be a second off."""
         self._check(bucket, key)
-        with _spooled(bucket, key, data) as (file, size, md5), _reported(bucket, key, "s3:PutObject"):
+        with _spooled(bucket, key, data) as (file, size, md5):
             checked = {"ContentLength": size, "ContentMD5": base64.b64encode(md5).decode()}
-            answer = self._s3.put_object(Bucket=bucket, Key=key, Body=file, **checked)
+            try:
+                with _reported(bucket, key, "s3:PutObject"):
+                    answer = self._s3.put_object(Bucket=bucket, Key=key, Body=file, **checked)
+            except NotFoundError as error:  # else whoever worked on an upload would take that for gone
+                raise StorageError(f"cannot write {bucket}/{key}: {error}; make it, or name another") from error
         etag = str(answer["ETag"]).strip('"')
         try:
             stored = self.head(bucket, key)

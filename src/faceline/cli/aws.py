@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from faceline.cli.erasure import GroupPhotos, asked, show_forgotten, show_left
+from faceline.cli.erasure import GroupPhotos, asked, show_forgotten, show_left, show_uploads
 from faceline.cli.notifications import (
     Ids,
     Newest,
@@ -114,6 +114,8 @@ def forget(
     erasure = AwsErasure(app)
     found = erasure.find(name, only)
     chosen = group_photos or asked(found.among_others, name, as_json)
+    if not yes and not as_json:
+        show_uploads(found.alone, name)
     faces = counted(sum(map(len, found.faces.values())), "face", "faces")
     uploads = counted(len(found.alone), "upload", "uploads")
     confirm(f"Delete {faces} and {uploads} of {name} for good?", yes, as_json)

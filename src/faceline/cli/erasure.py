@@ -12,9 +12,11 @@ from faceline.app import App
 from faceline.cli.options import Data, Json, OneCollection, common, existing
 from faceline.cli.output import counted, note, print_json, print_table, print_text
 from faceline.errors import UsageError
-from faceline.pipelines.belongings import Place
+from faceline.pipelines.belongings import Belongings, Place
 from faceline.pipelines.forgetting import Forgotten
 from faceline.pipelines.verifying import Left
+
+_MOST_LISTED = 10
 
 
 class GroupPhotos(StrEnum):
@@ -43,12 +45,12 @@ def forget(
     settings = given.settings(data, collection)
     only = collection or given.collection
     with App(existing(settings)) as app:
-        chosen = group_photos or asked(app.belongings(name, only).among_others, name, as_json)
+        chosen = group_photos or _chosen(app.belongings(name, only), name, as_json)
         done = app.forget(name, only, chosen.value)
     if as_json:
         print_json(asdict(done))
     else:
-        show_forgotten(done, only is None, "where the file's name named the person it was changed")
+        show_forgotten(done, only is None, "where a photo's or clip's name named the person it was changed")
 
 
 def verify_erasure(
@@ -79,6 +81,7 @@ def show_left(name: str, receipts: Sequence[str], left: Sequence[Left], as_json:
         if len(left) > unread:
             places = counted(len(left) - unread, "place", "places")
             note(f"{name} is not gone from {places}; `faceline forget` takes out what it can")
+            note("Where somebody else's file, a bucket or a folder is only called so, it stays and is listed too.")
         if unread:
             note(f"{counted(unread, 'place', 'places')} could not be looked at; nothing is proved of what is there")
     else:
@@ -101,6 +104,22 @@ def asked(shared: Sequence[Place], name: str, as_json: bool) -> GroupPhotos:
     return GroupPhotos(typer.prompt(f"{what} {name} and others: keep or delete", type=GroupPhotos))
 
 
+def _chosen(found: Belongings, name: str, as_json: bool) -> GroupPhotos:
+    if found.among_others and not as_json:
+        show_uploads(found.alone, name)
+    return asked(found.among_others, name, as_json)
+
+
+def show_uploads(alone: Sequence[Place], name: str) -> None:
+    """What is about to be deleted."""
+    if alone:
+        note(f"These are {name}'s alone and will be deleted:")
+    for bucket, key in alone[:_MOST_LISTED]:
+        note(f"  {bucket}/{key}")
+    if len(alone) > _MOST_LISTED:
+        note(f"  and {len(alone) - _MOST_LISTED} more")
+
+
 def show_forgotten(done: Forgotten, everywhere: bool, names: str) -> None:
     """names: what became of names of files that stay and say the person."""
     removed = ", ".join(f"{count} in {where}" for where, count in done.removed.items()) or "none"
@@ -115,7 +134,7 @@ def show_forgotten(done: Forgotten, everywhere: bool, names: str) -> None:
     if done.earlier:
         print_text(f"Earlier names are forgotten too, counted in above: receipts {', '.join(done.earlier)}.")
     if done.kept:
-        note(f"These show others too and stay; {names}:")
+        note(f"These show others too, or are other customers' images that say the name, and stay; {names}:")
     for place in done.kept:
         note(f"  {place}")
     if done.photos:

@@ -5,13 +5,15 @@ import os
 import re
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote_plus
 
+from faceline.called import Keys, message_says, outcome_texts
 from faceline.erasure import Gone, placed, spelled, standing
 from faceline.gallery.concealed import concealed
 from faceline.gallery.names import user_id_of
@@ -23,6 +25,7 @@ _TABLES = {  # the key of a row, and the texts in it
     "receipts": ("event_id", ("event_id", "result")),
     "FaceRecognitionResults": ("rowid", ("key", "image_id", "error")),
 }
+_OF_OBJECTS = {"event_id", "key", "image_id", "deduplication_id"}  # texts that say where an object lies
 _CHUNK = 5000
 
 
@@ -56,6 +59,12 @@ class Naming:
 
         return says
 
+    def test_key(self, keys: Keys) -> Callable[[str], bool]:
+        """As `test`, of keys and events' ids: what says where an object lies, or its number, does not name anybody."""
+        says = self.test()
+        theirs = Naming(replace(self.gone, everywhere=False)).test()
+        return lambda key: theirs(key) or keys.mentions(key, says)
+
     def _ids(self) -> frozenset[str]:
         return _written(self.gone.words - {self.gone.name})
 
@@ -87,19 +96,20 @@ def keys_of(gone: Gone) -> frozenset[str]:
 class SqliteState:
     """Implements `erasure.Forgets` for messages, receipts and marks of objects in state.sqlite.
 
-    others: names of those who are known beside the person, in whatever collection.
+    others: names of those who are known beside the person, in whatever collection. keys: what a key says of a person.
     """
 
-    def __init__(self, database: Database, others: Callable[[], frozenset[str]] = frozenset) -> None:
-        self._database, self._others = database, others
+    def __init__(self, database: Database, keys: Keys, others: Callable[[], frozenset[str]] = frozenset) -> None:
+        self._database, self._keys, self._others = database, keys, others
 
     def forget(self, gone: Gone) -> int:
         """Deletes rows whose texts name the person or an object of theirs."""
-        says = Naming(gone, self._others()).test()
+        naming = Naming(gone, self._others())
+        says, key_says = naming.test(), naming.test_key(self._keys)
         with self._database.erasing() as (connection, traces):
             count = 0
             for table in _TABLES:
-                for found in list(_found(connection, table, says)):
+                for found in list(_found(connection, table, says, key_says)):
                     count += _delete(connection, table, found, traces)
             count += _forget_marks(connection, gone, self._calls(gone), traces)
             count += _forget_jobs(connection, gone, says, traces)
@@ -108,7 +118,7 @@ class SqliteState:
 
     def _calls(self, gone: Gone) -> Callable[[str], bool]:
         """Whether a key says the person; the same key in another bucket is another object."""
-        return Naming(replace(gone, sources=frozenset()), self._others()).test()
+        return Naming(replace(gone, sources=frozenset()), self._others()).test_key(self._keys)
 
     def expire(self, bucket: str, before: str) -> int:
         """Deletes records and receipts of photos of this bucket that were worked on before that time; how many."""
@@ -127,10 +137,10 @@ class SqliteState:
             _disown(connection, bucket, frozenset(keys), traces)
         return count
 
-    def busy(self) -> bool:
-        """Whether a worker holds a message now: what it read before it may write yet."""
-        sql = "SELECT 1 FROM receipts WHERE result IS NULL AND expires_at > ? LIMIT 1"
-        return bool(self._database.rows(sql, (time.time(),)))
+    def in_hand(self) -> frozenset[str]:
+        """The tokens of claims that workers hold now: what they read before they may write yet."""
+        sql = "SELECT token FROM receipts WHERE result IS NULL AND expires_at > ?"
+        return frozenset(str(token) for (token,) in self._database.rows(sql, (time.time(),)))
 
 
 class SqliteTombstones:
@@ -180,16 +190,34 @@ def _removed(folder: Path) -> bool:
 
 
 def _found(
-    connection: sqlite3.Connection, table: str, says: Callable[[str], bool]
+    connection: sqlite3.Connection, table: str, says: Callable[[str], bool], key_says: Callable[[str], bool]
 ) -> Iterator[tuple[tuple[Any, ...], tuple[str, ...]]]:
     """The keys and texts of rows that say it."""
     keys, texts = _keys_of(table), _TABLES[table][1]
+    said = partial(_row_says, table, says, key_says)
     cursor = connection.execute(f"SELECT {', '.join((*keys, *texts))} FROM {table}")  # noqa: S608 (our own words)
     while rows := cursor.fetchmany(_CHUNK):
         for row in rows:
-            said = tuple(text for text in row[len(keys) :] if text)
-            if any(says(text) for text in said):
-                yield row[: len(keys)], said
+            values = row[len(keys) :]
+            if said(dict(zip(texts, (value or "" for value in values), strict=True))):
+                yield row[: len(keys)], tuple(text for text in values if text)
+
+
+def _row_says(
+    table: str, says: Callable[[str], bool], key_says: Callable[[str], bool], texts: Mapping[str, str]
+) -> bool:
+    if any(key_says(text) for name, text in texts.items() if name in _OF_OBJECTS):
+        return True
+    if table == "messages":
+        return message_says(texts["body"], texts["reason"], says, key_says)
+    if table == "receipts":
+        return _outcome_says(texts["result"], says, key_says)
+    return any(says(text) for name, text in texts.items() if name not in _OF_OBJECTS)
+
+
+def _outcome_says(outcome: str, says: Callable[[str], bool], key_says: Callable[[str], bool]) -> bool:
+    keys, others = outcome_texts(outcome)
+    return any(map(key_says, keys)) or any(map(says, others))
 
 
 def _keys_of(table: str) -> tuple[str, ...]:

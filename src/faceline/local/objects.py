@@ -51,8 +51,11 @@ class Objects:
     def put(self, bucket: str, key: str, data: bytes | BinaryIO) -> ObjectInfo:
         *folders, name = check_key(key)
         stream = io.BytesIO(data) if isinstance(data, bytes) else data
-        with _reported(bucket, key), walk(self.root, (check_bucket(bucket), *folders), create=True) as folder:
-            etag, status = _write(folder, name, stream)
+        try:
+            with _reported(bucket, key), walk(self.root, (check_bucket(bucket), *folders), create=True) as folder:
+                etag, status = _write(folder, name, stream)
+        except NotFoundError as error:  # else whoever worked on an upload would take that for gone
+            raise StorageError(f"cannot write {bucket}/{key}: its folder is being taken away; try again") from error
         self.index.remember(bucket, key, stamp_of(status), etag)
         return _info(bucket, key, etag, status)
 

@@ -8,12 +8,13 @@ from typing import Any
 
 import msgspec
 
+from faceline.called import Keys, is_customers
 from faceline.documents import parsed
-from faceline.erasure import Gone, same_name
+from faceline.erasure import Gone
 from faceline.errors import InputError, NotFoundError
 from faceline.gallery.newface import SENT
 from faceline.gallery.ports import FaceRecords
-from faceline.gallery.sources import label_of
+from faceline.pipelines.customers import Customers, image_id_of_key
 from faceline.pipelines.images import Places
 from faceline.ports import ObjectStore, Record, RecordQuery, Records
 
@@ -27,6 +28,7 @@ Says = Callable[[str], bool]
 class Belongings(msgspec.Struct):
     """Of one person. faces: collection → face ids. alone, among_others: (bucket, key) of photos and clips.
 
+    mentions: images of other customers whose keys say the name: they stay as they are, whatever is asked for.
     spared: collection → ids of faces that are labelled so and are somebody else's to delete.
     """
 
@@ -41,6 +43,7 @@ class Belongings(msgspec.Struct):
     among_others: list[Place] = []
     stems: list[tuple[str, str, str]] = []
     spared: dict[str, list[str]] = {}
+    mentions: list[Place] = []
 
     def joined(self, earlier: "Belongings | None") -> "Belongings":
         """With what was found when an erasure began that did not end: part of it is gone by now."""
@@ -63,6 +66,7 @@ class Belongings(msgspec.Struct):
             among_others=[p for p in _united(self.among_others, earlier.among_others) if p not in alone],
             stems=_united(self.stems, earlier.stems),
             spared=self.spared,
+            mentions=[place for place in _united(self.mentions, earlier.mentions) if place not in alone],
         )
 
     def without(self, faces: Mapping[str, Sequence[str]]) -> "Belongings":
@@ -88,7 +92,10 @@ class Belongings(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class Finder:
-    """Looks through the stores. clips, images, results: buckets; images_prefix: where customers' images come in."""
+    """Looks through the stores. clips, images, results: buckets; images_prefix: where customers' images come in.
+
+    keys: what a key says of a person. customers: whose image it is.
+    """
 
     face_records: FaceRecords
     objects: ObjectStore
@@ -98,9 +105,11 @@ class Finder:
     results: str
     images: str
     images_prefix: str
+    keys: Keys
+    customers: Customers
 
     def find(self, name: str, collections: Sequence[str], everywhere: bool, says: Says) -> Belongings:
-        """says: whether an object's key names the person."""
+        """says: whether a text names the person. Raises SettingError as `Customers.of` does."""
         found = Belongings(name, list(collections), everywhere)
         for collection in collections:
             known = self.face_records.find(collection, person=name)
@@ -113,6 +122,7 @@ class Finder:
         found.alone = [place for source in found.sources if (place := self._uploaded(source))]
         if everywhere:
             self._add_photos(found, says)
+            self._add_images(found, says)
             self._add_clips(found, says)
             found.among_others = [place for place in found.among_others if place not in found.alone]
         return found
@@ -130,24 +140,32 @@ class Finder:
         return bucket, key
 
     def _add_photos(self, found: Belongings, says: Says) -> None:
+        bucket = self.places.bucket
         named = {(row.bucket, row.key) for row in self.records.query(RecordQuery(person=found.name, limit=_ALL))}
-        places = [(self.places.bucket, self.places.input_prefix), (self.places.bucket, self.places.enroll_prefix)]
-        for bucket, prefix in [*places, (self.images, self.images_prefix)]:
-            named |= {(bucket, key) for key in self._keys(bucket, prefix) if says(key)}
+        for prefix in (self.places.input_prefix, self.places.enroll_prefix):
+            named |= {(bucket, key) for key in self._keys(bucket, prefix) if self.keys.mentions(key, says)}
         for bucket, key in sorted(named):
             rows = [row for row in self.records.query(RecordQuery(image=key, limit=_ALL)) if row.bucket == bucket]
-            alone = self._is_theirs(bucket, key, found.name) or _shows_only(rows, found.name)
+            alone = self._is_theirs(key, found.name, rows)
             (found.alone if alone else found.among_others).append((bucket, key))
         found.alone = list(dict.fromkeys(found.alone))
 
-    def _is_theirs(self, bucket: str, key: str, name: str) -> bool:
-        """By its name it was uploaded to enrol them, or is one of this customer's images."""
-        path = PurePosixPath(key)
-        if bucket == self.images:
-            return same_name(name, label_of(path.name)) or same_name(name, path.stem.rpartition("_")[0])
-        parts = PurePosixPath(key.removeprefix(self.places.enroll_prefix)).parts
-        enrolled = key.startswith(self.places.enroll_prefix)
-        return enrolled and same_name(name, parts[0] if len(parts) > 1 else label_of(path.name))
+    def _is_theirs(self, key: str, name: str, rows: Sequence[Record]) -> bool:
+        """A mention is not enough: whoever uploads calls a file as they like, and may ask to be forgotten then."""
+        is_called = self.keys.is_called(key, name)
+        if key.startswith(self.places.enroll_prefix) and is_called:
+            return True
+        return _shows_only(rows, name) or (is_called and _shows_nobody(rows))
+
+    def _add_images(self, found: Belongings, says: Says) -> None:
+        """Customers' images have no rows that say who is in them: it is whose they are that counts."""
+        for key, customer in self.customers.of_all(self._keys(self.images, self.images_prefix)).items():
+            place = (self.images, key)
+            if says(customer) and is_customers(image_id_of_key(key), customer, found.name):
+                found.alone.append(place)
+            elif place not in found.alone and self.keys.mentions(key, says):
+                found.mentions.append(place)
+        found.alone = list(dict.fromkeys(found.alone))
 
     def _add_clips(self, found: Belongings, says: Says) -> None:
         for document in self._documents():
@@ -158,9 +176,8 @@ class Finder:
                 found.stems.append((*place, document["stem"]))
         for key in self._keys(self.clips, ""):
             place = (self.clips, key)
-            if says(key) and place not in found.alone + found.among_others:
-                theirs = same_name(found.name, label_of(PurePosixPath(key).name))
-                (found.alone if theirs else found.among_others).append(place)
+            if self.keys.mentions(key, says) and place not in found.alone + found.among_others:
+                (found.alone if self.keys.is_called(key, found.name) else found.among_others).append(place)
 
     def _documents(self) -> Iterator[dict[str, Any]]:
         for key in self._keys(self.results, ""):
@@ -199,8 +216,13 @@ class Finder:
 
 
 def _shows_only(rows: Sequence[Record], name: str) -> bool:
-    """One face, theirs or nobody's, as of a photo with their name on it; or several, all theirs."""
-    return (len(rows) <= 1 and all(row.person in (name, None) for row in rows)) or all(r.person == name for r in rows)
+    """One face or several, all theirs."""
+    return bool(rows) and all(row.person == name for row in rows)
+
+
+def _shows_nobody(rows: Sequence[Record]) -> bool:
+    """No face, or one that nobody knows, as of a photo with their name on it."""
+    return len(rows) <= 1 and all(row.person is None for row in rows)
 
 
 def _names_them(document: dict[str, Any], name: str) -> bool:

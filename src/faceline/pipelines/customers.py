@@ -45,9 +45,18 @@ class Customers:
 
         Raises SettingError when the manifest is not there or cannot be read: what it would have said is not known.
         """
-        listed, image_id = self._row(key), image_id_of_key(key)
+        return self._customer(key, self._row(key))
+
+    def of_all(self, keys: Iterable[str]) -> dict[str, str]:
+        """The customers of these images, by key, but for the manifest, which may lie among them. Raises as `of`."""
+        rows = self._rows() if self.manifest else {}
+        images = [key for key in keys if key != self.manifest]
+        return {key: self._customer(key, rows.get(key) or rows.get(image_id_of_key(key))) for key in images}
+
+    def _customer(self, key: str, listed: _Row | None) -> str:
         if listed:
             return listed[0]
+        image_id = image_id_of_key(key)
         found = self._pattern.search(image_id) if self._pattern else None
         if found:
             return found[1] if found.re.groups and found[1] is not None else found[0]

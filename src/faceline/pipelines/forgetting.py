@@ -15,7 +15,7 @@ import msgspec
 
 from faceline.documents import is_damaged, parsed, quoted, says
 from faceline.erasure import Forgets, Gone, Journal
-from faceline.errors import InputError, NotFoundError
+from faceline.errors import InputError, NotFoundError, StorageError
 from faceline.gallery.names import user_id_of
 from faceline.gallery.newface import SENT
 from faceline.gallery.ports import FaceRecords, PersonInfo
@@ -35,7 +35,8 @@ class Forgotten:
 
     records, results: rows and results of photos and clips that named the person and no longer do. photos: where other
     photos came from; they are the user's and stay. kept: photos and clips that show others too and stay, under their
-    new names where the old ones said who was in them. stores: what else was removed, and where. receipt: its id.
+    new names where the old ones said who was in them; and other customers' images whose keys say the name, under those.
+    stores: what else was removed, and where. receipt: its id.
     earlier: ids of the receipts of earlier names, whose erasures are counted in.
     """
 
@@ -91,7 +92,7 @@ class Eraser:
     outputs: results of clips. forget_in_gallery: takes a name out of a gallery file, if the source is one.
     delete: an object with all that was made of it. delete_clip: a clip's staged frames and results, by its stem.
     stores: whatever else may name people, by what a receipt calls it; `last` are asked when everything else is gone.
-    busy: whether work is in hand that was begun before.
+    in_hand: the claims of work that is in hand now. patience_s: how long those are waited for.
     """
 
     face_records: FaceRecords
@@ -108,7 +109,7 @@ class Eraser:
     stores: Mapping[str, Forgets]
     last: Mapping[str, Forgets]
     journal: Journal
-    busy: Callable[[], bool] = lambda: False
+    in_hand: Callable[[], Collection[str]] = tuple
     patience_s: float = 10.0
 
     def find(self, name: str, collections: Sequence[str], everywhere: bool, says: Says) -> Belongings:
@@ -120,20 +121,23 @@ class Eraser:
     def forget(self, found: Belongings, photos: bool, clips: bool, delete_among_others: bool, says: Says) -> Forgotten:
         """photos, clips: also from their records and results. delete_among_others: photos that show others too.
 
-        says: whether an object's key names the person. Raises NotFoundError when nothing anywhere named the person.
+        says: whether a text names the person. Raises NotFoundError when nothing anywhere named the person,
+        StorageError when all is done but work that may know them is in hand yet: repeat it then.
         """
         begun = self.journal.begun(found.name) is not None
         self.journal.begin(found.name, msgspec.json.encode(found).decode())
         doomed = [*found.alone, *(found.among_others if delete_among_others else [])]
-        renamed = [place for place in found.among_others if place not in doomed and says(place[1])]
+        mentions = self.finder.keys.mentions
+        renamed = [place for place in found.among_others if place not in doomed and mentions(place[1], says)]
         gone = found.gone([*doomed, *renamed])
         removed = self._delete_faces(found)
         galleries = [s for s in found.sources if self.forget_in_gallery(s, found.name)]
         stores = self._forgotten(self.stores, gone)
         uploads = [self._deleted(place, found) for place in doomed]
         kept = [self._kept(place, place in renamed) for place in found.among_others if place not in doomed]
+        kept += ["/".join(place) for place in found.mentions]
         cleaned = self._clean(gone, photos, clips)
-        self._wait()
+        unfinished = self._wait()
         # Work that was in hand may have enrolled them, or told of them, once more.
         late = self._late(found, says)
         found = found.joined(late)
@@ -150,6 +154,11 @@ class Eraser:
             self.journal.drop(found.name)
             where = ", ".join(found.collections) or "any collection"
             raise NotFoundError(f"nobody called {found.name} is in {where}; see `faceline collections`")
+        if unfinished:
+            raise StorageError(
+                f"work is still in hand that was begun before, {unfinished} after {self.patience_s:g} s, and may write "
+                "the name yet; all else is done: run forget again with the same name when that has ended"
+            )
         ids = gone.words - {gone.name} | gone.sources
         receipt = self.journal.end(found.name, ids, () if found.everywhere else gone.collections, counts)
         stay = tuple(s for s in found.sources if s not in uploads and s not in galleries and s != SENT)
@@ -210,11 +219,14 @@ class Eraser:
         key = self.renamer.rename(*place) if renamed else place[1]
         return f"{place[0]}/{key}" if key else ""
 
-    def _wait(self) -> None:
-        """Until work that was begun before has ended: it may have read the name and write it yet."""
+    def _wait(self) -> int:
+        """Until work that was begun before has ended: it may have read the name and write it yet. How much has not."""
         deadline = time.monotonic() + self.patience_s
-        while self.busy() and time.monotonic() < deadline:
+        begun = unfinished = frozenset(self.in_hand())
+        while unfinished and time.monotonic() < deadline:
             time.sleep(_CHECK_S)
+            unfinished = begun.intersection(self.in_hand())  # what began since finds nothing to read
+        return len(unfinished)
 
     def _clean(self, gone: Gone, photos: bool, clips: bool) -> tuple[int, int]:
         records = self.records.forget(gone.name) if photos else 0

@@ -21,6 +21,7 @@ from faceline.images import ImageLimits, decode
 from faceline.pipelines.documents import box_document, emotion_documents, face_document, identification_document
 from faceline.pipelines.entries import STATUS, See, Work, photo_faces, unseen
 from faceline.pipelines.owning import owns
+from faceline.pipelines.rounds import rounds
 from faceline.pipelines.telling import Tell, in_photo, untold
 from faceline.ports import ObjectInfo, ObjectStore, Receipts, Record, Records
 from faceline.types import Face, Frame, Identification
@@ -93,7 +94,9 @@ class ImagePipeline:
 
         Two workers may hold two events of one key, and the one with the older bytes may be the slower one.
         """
+        looks = rounds(event.bucket, event.key)
         while True:
+            next(looks)
             etag, result = self._take_in(event)
             try:
                 if self.objects.head(event.bucket, event.key).etag == etag:

@@ -25,6 +25,7 @@ from faceline.images import ImageLimits, decode
 from faceline.notices import Notice, Tells
 from faceline.pipelines.customers import Customers, image_id_of_key
 from faceline.pipelines.match_reports import Document, MatchReports, match_document, report_document
+from faceline.pipelines.rounds import rounds
 from faceline.ports import ObjectInfo, ObjectStore
 from faceline.types import FaceRecord
 
@@ -112,7 +113,9 @@ class Matcher:
 
     def _take_in_all(self, event: ObjectCreated) -> dict[str, Any]:
         """Until the bytes that were looked at are still there: so old bytes never have the last word."""
+        looks = rounds(event.bucket, event.key)
         while True:
+            next(looks)
             try:
                 etag, result = self._take_in(event)
                 if self.objects.head(event.bucket, event.key).etag == etag:

@@ -1,4 +1,4 @@
-"""Whose result a name is, where two uploads would both give it: the first one's, for good."""
+"""Whose result a name is, where two uploads would both give it: the first one's, while it has results."""
 
 import time
 
@@ -18,3 +18,10 @@ def owns(receipts: Receipts, target: str, source: str) -> bool:
     if claim.state is ClaimState.DONE:
         return claim.result == source
     return receipts.complete(name, claim.token, source) or owns(receipts, target, source)
+
+
+def disown(receipts: Receipts, target: str, source: str) -> None:
+    """Gives up what is `source`'s: the upload went, and its results with it."""
+    name = f"owner:{target}"
+    if receipts.result(name) == source:
+        receipts.discard(name)

@@ -8,6 +8,7 @@ from typing import Any
 from faceline.config import Names
 from faceline.errors import ConflictError, InputError
 from faceline.events import ObjectCreated
+from faceline.pipelines.rounds import rounds
 from faceline.pipelines.video_splitting import VideoSplitter
 from faceline.ports import ObjectStore
 
@@ -38,7 +39,9 @@ class VideoArrivals:
 
     def _import(self, event: ObjectCreated) -> dict[str, Any]:
         """Until the file that was taken in is still there: so an older one never has the last word."""
+        looks = rounds(event.bucket, event.key)
         while True:
+            next(looks)
             info, data = self.objects.get(event.bucket, event.key, self.max_gallery_bytes)
             new, gone = self._taken_in(data, f"{info.bucket}/{info.key}")
             if self.objects.head(event.bucket, event.key).etag == info.etag:

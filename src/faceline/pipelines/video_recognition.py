@@ -21,6 +21,7 @@ from faceline.pipelines.clips import appearances
 from faceline.pipelines.documents import appearance_document, identification_document
 from faceline.pipelines.entries import See, Work, clip_faces, first_face, unseen
 from faceline.pipelines.naming import UNKNOWN, name_of, principal
+from faceline.pipelines.rounds import rounds
 from faceline.pipelines.staging import MANIFEST, StagedClip, read_staged
 from faceline.pipelines.telling import Tell, in_clip, untold
 from faceline.pipelines.video_outputs import Outputs
@@ -98,7 +99,9 @@ class VideoRecognizer:
 
     def _image(self, bucket: str, key: str) -> dict[str, Any]:
         """The largest usable face of one image. Once more when that was replaced meanwhile, as a clip."""
+        looks = rounds(bucket, key)
         while True:
+            next(looks)
             asked = self.recognition()
             info, data = self.objects.get(bucket, key, asked.limits.max_bytes)
             answer = self._first(info, data, asked)
@@ -125,7 +128,9 @@ class VideoRecognizer:
 
     def _clip(self, bucket: str, key: str) -> dict[str, Any]:
         """Everybody in a clip. Once more when the clip was replaced meanwhile: old frames never have the last word."""
+        looks = rounds(bucket, key)
         while True:
+            next(looks)
             asked, manifest = self.recognition(), self._manifest(bucket, key)
             if len(manifest.frames) > asked.most_frames:
                 raise InputError(

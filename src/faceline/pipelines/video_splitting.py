@@ -23,7 +23,8 @@ from faceline.events import ObjectCreated
 from faceline.images import encode_jpeg
 from faceline.pipelines.entries import See, Work, unseen
 from faceline.pipelines.fetching import fetched_clip
-from faceline.pipelines.owning import owns
+from faceline.pipelines.owning import disown, owns
+from faceline.pipelines.rounds import rounds
 from faceline.pipelines.staging import MANIFEST, StagedClip, StagedFrame, StagedVideo
 from faceline.pipelines.video_outputs import Outputs
 from faceline.ports import ObjectInfo, ObjectStore, Receipts
@@ -64,25 +65,36 @@ class VideoSplitter:
 
         A clip that cannot be used is a result too: `<stem>.json` in the output bucket says why.
         """
-        started, stem = time.perf_counter(), self._stem(event)
-        result = self._split(stem, event)
+        started = time.perf_counter()
+        result = self._split(event)
         latency_ms = round((time.perf_counter() - started) * 1000, 1)
         _log.info("video split", extra={"bucket": event.bucket, "key": event.key, "latency_ms": latency_ms, **result})
-        return result | {"stem": stem}
+        return result
 
-    def _split(self, stem: str, event: ObjectCreated) -> dict[str, Any]:
+    def _split(self, event: ObjectCreated) -> dict[str, Any]:
         """Until the clip that was split is still there: so an older one's frames never have the last word.
 
         Two workers may hold two events of one key, and the one with the older clip may be the slower one.
         """
+        looks = rounds(event.bucket, event.key)
         while True:
-            etag = self.objects.head(event.bucket, event.key).etag
-            result = self._split_once(stem, event)
+            next(looks)
+            etag = self.objects.head(event.bucket, event.key).etag  # before anything is written: it may be gone
+            stem = self._stem(event)
             try:
-                if self.objects.head(event.bucket, event.key).etag == etag:
-                    return result
-            except NotFoundError:
-                return result
+                result = self._split_once(stem, event)
+                still_there = self.objects.head(event.bucket, event.key).etag == etag
+            except NotFoundError:  # deleted meanwhile, and what the deletion left out we have written since
+                self._take_back(stem, event)
+                continue  # if it was put back, another worker's frames went with ours
+            if still_there:
+                return self._handed_on(stem, result)
+
+    def _handed_on(self, stem: str, result: dict[str, Any]) -> dict[str, Any]:
+        if result["status"] == "done":
+            key = f"{stem}.jpg" if self.splitting.first_only else f"{stem}/{MANIFEST}"
+            self.invoke({"bucket_name": self.names.stage, "image_file_name": key})
+        return result | {"stem": stem}
 
     def _split_once(self, stem: str, event: ObjectCreated) -> dict[str, Any]:
         """What was done with the clip that is there now."""
@@ -97,8 +109,7 @@ class VideoSplitter:
         except VideoError as error:
             reason = str(error)
         self._refuse(stem, event, reason)
-        with suppress(NotFoundError):  # taken away meanwhile
-            self.see(work.on(Kind.CLIP, self.objects.head(event.bucket, event.key), "", (), reason))
+        self.see(work.on(Kind.CLIP, self.objects.head(event.bucket, event.key), "", (), reason))
         return {"status": "error", "reason": reason}
 
     def _stem(self, event: ObjectCreated) -> str:
@@ -113,7 +124,6 @@ class VideoSplitter:
                 raise VideoError(f"{info.key}: has no frame; record it again")
             key = f"{stem}.jpg"
             self.objects.put(self.names.stage, key, self._jpeg(first))
-            self.invoke({"bucket_name": self.names.stage, "image_file_name": key})
             return {"status": "done", "staged": 1}
         staged, error = self._stage_all(stem, clip)
         said = clip.info
@@ -121,7 +131,6 @@ class VideoSplitter:
         manifest = f"{stem}/{MANIFEST}"
         self.objects.put(self.names.stage, manifest, StagedClip(video, staged, error).to_json())
         self._unstage(stem, {frame.key for frame in staged})
-        self.invoke({"bucket_name": self.names.stage, "image_file_name": manifest})
         return {"status": "done", "staged": len(staged)} | ({"reason": error} if error else {})
 
     def _stage_all(self, stem: str, clip: Clip) -> tuple[list[StagedFrame], str | None]:
@@ -153,6 +162,12 @@ class VideoSplitter:
         self._unstage(stem, ())
         for key in (f"{stem}.jpg", f"{stem}/{MANIFEST}"):
             self.objects.delete(self.names.stage, key)
+
+    def _take_back(self, stem: str, event: ObjectCreated) -> None:
+        """Deletes all that was made of a clip which is gone, and that a result's name was its."""
+        self.unstage(stem)
+        Outputs(self.objects, self.names.output).delete(stem)
+        disown(self.receipts, f"{self.names.output}/{stem}", event.key)
 
     def _refuse(self, stem: str, event: ObjectCreated, reason: str) -> None:
         self.unstage(stem)
