@@ -11,6 +11,7 @@ import tarfile
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -102,6 +103,22 @@ def test_faces_go_when_their_time_is_over_and_others_stay(made_app: App) -> None
     made_app.retention.set(C, 30, None)
     assert made_app.expiry.run() == none | {"people": 1, "faces": 1}
     assert [person.name for person in made_app.people.page(C, 0, 9)] == ["Grace"]
+    assert made_app.erasure.left_of("Ada") == []
+
+
+def test_whose_time_is_over_is_forgotten_whole_though_work_is_in_hand(made_app: App) -> None:
+    _enrol(made_app, "Ada")
+    _older(made_app, "Ada", 31)
+    made_app.retention.set(C, 30, None)
+    refusals = [StorageError("work is still in hand"), StorageError("work is still in hand")]
+
+    def forget(person: str, collection: str) -> None:
+        if refusals:
+            raise refusals.pop()
+        made_app.forget(person, collection)
+
+    assert replace(made_app.expiry, forget=forget).run()["people"] == 1
+    assert refusals == []
     assert made_app.erasure.left_of("Ada") == []
 
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from faceline.erasure import Gone
-from faceline.errors import NotFoundError
+from faceline.errors import NotFoundError, StorageError
 from faceline.gallery.keeping import MAX_DAYS, Kept, Retention
 from faceline.gallery.ports import FaceRecords
 from faceline.ports import ObjectStore
@@ -16,6 +16,7 @@ from faceline.types import FaceRecord
 
 _EVERY_S = 3600.0
 _CHUNK = 1000
+_TRIES = 60  # each waits ten seconds for what is in hand, which may be a long clip
 
 _log = logging.getLogger("faceline.pipelines.retention")
 
@@ -79,7 +80,7 @@ class Expiry:
                 records = self.face_records.find(collection, person=person)
                 faces += len(records)
                 if all(record.created_at < before for record in records):
-                    self.forget(person, collection)
+                    self._forget(person, collection)
                     people += 1
                 else:
                     faces -= len(records) - self._remove(collection, [r for r in records if r.created_at < before])
@@ -87,6 +88,17 @@ class Expiry:
             if nobodys:
                 faces += self._remove(collection, self.face_records.find(collection, face_ids=nobodys))
         return people, faces
+
+    def _forget(self, person: str, collection: str) -> None:
+        """Again while work is in hand that may name them yet: their faces are gone, so no later run would find them."""
+        for _ in range(_TRIES - 1):
+            try:
+                self.forget(person, collection)
+            except StorageError as error:
+                _log.warning("somebody is not forgotten whole yet; tried again", extra={"error": str(error)})
+            else:
+                return
+        self.forget(person, collection)
 
     def _remove(self, collection: str, records: Sequence[FaceRecord]) -> int:
         removed = self.face_records.remove(collection, [record.face_id for record in records])
