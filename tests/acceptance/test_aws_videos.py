@@ -14,7 +14,7 @@ from embedded import differences, opened, put_in
 PHOTOS, CLIPS, STAGE, OUTPUT = "faceline-photos", "faceline-input", "faceline-stage-1", "faceline-output"
 # How many clips are put in, how many a second, and how soon after the first all must have their names. The reference
 # workload is the full size; in CI they come faster, so that it ends sooner.
-UPLOADS, PER_SECOND, WITHIN_S = sized(30, 100), sized(4, 1), 300.0
+UPLOADS, PER_SECOND, WITHIN_S = sized(16, 100), sized(4, 1), 300.0
 
 
 @contextmanager

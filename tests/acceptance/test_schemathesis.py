@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 import short_urls
+from aws_stack import sized
 from faceline.app import App
 from faceline.engine.analyzer import Wanted
 from faceline.gallery.enrolment import Photo
@@ -20,13 +21,14 @@ from made import BUCKET, MadeAnalyzer, Workflow, open_app, photo
 from served import KEY, client, serving
 
 TESTS = Path(short_urls.__file__).parent
+EXAMPLES = sized(10, 25)
 # Off is positive_data_acceptance: what a cursor, a bucket's name or a photo may be, no schema says. Nobody waits for
 # messages, for the time that it takes.
 _CONFIG = """
 seed = 1
 request-timeout = 10
 headers = {{ Authorization = "Bearer {key}" }}
-generation = {{ deterministic = true, max-examples = 25, database = "none" }}
+generation = {{ deterministic = true, max-examples = {examples}, database = "none" }}
 checks = {{ positive_data_acceptance.enabled = false }}
 
 [[operations]]
@@ -85,7 +87,9 @@ def test_the_server_does_what_the_document_says(app: App, tmp_path: Path, monkey
     monkeypatch.setattr("faceline.web.failures._MOST", 1_000_000)  # hundreds of wrong keys are tried
     config = tmp_path / "schemathesis.toml"
     with serving(app) as url, client(url) as api:
-        config.write_text(_CONFIG.format(key=KEY) + as_dictionaries(known(app, api)), encoding="utf-8")
+        config.write_text(
+            _CONFIG.format(key=KEY, examples=EXAMPLES) + as_dictionaries(known(app, api)), encoding="utf-8"
+        )
         left_out = endless(api.get("/openapi.json").json())
         command = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(config), "--no-color", "run"]
         command += [*(f"--exclude-operation-id={name}" for name in left_out), f"{url}/openapi.json"]
