@@ -53,3 +53,11 @@ def varied(image: Image.Image, number: int) -> bytes:
     turned = image.rotate(number % 7 - 3, Image.Resampling.BICUBIC)
     lit = ImageEnhance.Brightness(turned).enhance(0.8 + 0.02 * (number % 20))
     return jpeg(ImageOps.mirror(lit) if number % 2 else lit)
+
+
+def linked(models: Path, folder: Path) -> Path:
+    """A models folder with the built models, to which others can be added."""
+    for file in models.iterdir():
+        if file.is_file():
+            (folder / file.name).symlink_to(file)
+    return folder

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from acceptance.conftest import linked
 from commands import Cli, run
 from faceline.app import App
 from faceline.config import Settings
@@ -23,10 +24,7 @@ THRESHOLD = 0.28
 @pytest.fixture(scope="module")
 def folder(models_dir: Path, test_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The built-in models, with YuNet and the ArcFace MobileFaceNet of the reference data."""
-    made = tmp_path_factory.mktemp("models")
-    for file in models_dir.iterdir():
-        if file.is_file():
-            (made / file.name).symlink_to(file)
+    made = linked(models_dir, tmp_path_factory.mktemp("models"))
     models = test_data / "models"
     terms = ("--license", "unknown", "--non-commercial", "--accept-license", "--threshold", str(THRESHOLD))
     embedder = (models / "mobilefacenet_arcface_128d.onnx", "--name", "mobilefacenet", "--template", "arcface-112")

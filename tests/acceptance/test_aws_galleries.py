@@ -17,6 +17,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from acceptance.conftest import linked
 from acceptance.test_aws_videos import clips, identities, names
 from aws_stack import Aws, deployed, program, sized
 from embedded import differences, opened, put_in
@@ -59,10 +60,7 @@ class Left:
 @pytest.fixture(scope="module")
 def models(models_dir: Path, test_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The built models, and one called `facenet`."""
-    made = tmp_path_factory.mktemp("models")
-    for file in models_dir.iterdir():
-        if file.is_file():
-            (made / file.name).symlink_to(file)
+    made = linked(models_dir, tmp_path_factory.mktemp("models"))
     network = turned(test_data / "models" / "mobilefacenet_arcface_128d.onnx")
     asked = Asked("facenet", Form(template="arcface-112", threshold=0.28))
     Adder(made, try_out).add(network, "turned.onnx", asked, Terms("unknown", commercial=False))

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from acceptance.conftest import linked
 from commands import environment, run, wait_until
 from faceline.app import App
 from faceline.config import Settings
@@ -49,10 +50,7 @@ class Lfw:
 @pytest.fixture(scope="module")
 def models(models_dir: Path, test_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The built-in models, with the ArcFace MobileFaceNet of the reference data."""
-    made = tmp_path_factory.mktemp("models")
-    for file in models_dir.iterdir():
-        if file.is_file():
-            (made / file.name).symlink_to(file)
+    made = linked(models_dir, tmp_path_factory.mktemp("models"))
     network = test_data / "models" / "mobilefacenet_arcface_128d.onnx"
     terms = ("--license", "unknown", "--non-commercial", "--accept-license", "--threshold", "0.28")
     arguments = (network, "--name", "mobilefacenet", "--template", "arcface-112", *terms)
